@@ -1,0 +1,239 @@
+//! Recording captured money: applied once, or owed back once. The notification table is here.
+
+use crate::booking::{
+    Booking, BookingStatus, EndReason, Order, OrderStatus, Payment, PaymentStatus, Refund,
+    RefundReason, RefundStatus, Term, Unmatched,
+};
+use crate::change::{Change, Ending};
+use crate::decide::Env;
+use crate::gateway::{Capture, GatewayName};
+use crate::ids::{BookingId, PaymentId};
+use crate::product::{Kind, LatePayment, Product};
+use crate::task::{Record, Task, TaskId, TaskKind};
+use crate::term;
+
+/// What captured money does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Recording {
+    /// It buys the order.
+    Applied(Box<Change>),
+    /// It goes back.
+    Refunded {
+        /// What is written.
+        change: Box<Change>,
+        /// Why.
+        reason: RefundReason,
+    },
+    /// It was recorded before.
+    Settled,
+    /// No such payment is stored.
+    Unmatched,
+}
+
+/// Decides what captured money does to a booking; the first row that fits decides.
+///
+/// `order` is the payment's order, live or ended, as far as it is stored. A payment stored as
+/// closed or failed is like any other: money that was captured is never ignored.
+#[must_use]
+pub fn record_payment(
+    booking: &Booking,
+    order: Option<&Order>,
+    payment_id: &PaymentId,
+    capture: &Capture,
+    product: &Product,
+    env: Env<'_>,
+) -> Recording {
+    let Some((order, payment)) = order.and_then(|o| Some((o, o.payment(payment_id)?))) else {
+        return Recording::Unmatched;
+    };
+    if is_settled(order, payment, capture) {
+        return Recording::Settled;
+    }
+    let refused = refusal(booking, order, payment, capture, product);
+    match refused {
+        Some(reason) => give_back(booking, order, payment, capture, reason, env),
+        None => apply(booking, order, payment, capture, env),
+    }
+}
+
+fn is_settled(order: &Order, payment: &Payment, capture: &Capture) -> bool {
+    let transaction = capture.transaction_id.as_str();
+    payment.transaction_id.as_deref() == Some(transaction)
+        || order.refund_of(&payment.payment_id, transaction).is_some()
+}
+
+/// The first reason to give the money back; `None` if all fits.
+fn refusal(
+    booking: &Booking,
+    order: &Order,
+    payment: &Payment,
+    capture: &Capture,
+    product: &Product,
+) -> Option<RefundReason> {
+    if payment.transaction_id.is_some() {
+        return Some(RefundReason::DuplicatePayment);
+    }
+    if capture.captured != order.amount {
+        return Some(RefundReason::AmountMismatch);
+    }
+    match order.status {
+        OrderStatus::Paid => return Some(RefundReason::DuplicatePayment),
+        OrderStatus::Superseded => return Some(RefundReason::Superseded),
+        OrderStatus::Stale => return Some(RefundReason::Stale),
+        OrderStatus::Expired => return Some(RefundReason::Expired),
+        OrderStatus::Cancelled => return Some(RefundReason::Cancelled),
+        OrderStatus::Pending => {}
+    }
+    if !fits_booking(booking, order, capture) {
+        return Some(RefundReason::BookingNotPayable);
+    }
+    let late = order.pay_by.is_none_or(|pay_by| capture.paid_at > pay_by);
+    let price_changed = product.price_version != order.price_version;
+    let refused = order.late_payment == LatePayment::Refund || price_changed;
+    (late && refused).then_some(RefundReason::LatePayment)
+}
+
+/// Whether the order's kind fits the booking's state at the gateway's payment time.
+fn fits_booking(booking: &Booking, order: &Order, capture: &Capture) -> bool {
+    let renewable = booking.renewals < booking.pins.max_renewals;
+    match order.kind {
+        Kind::First => booking.kind_at(capture.paid_at) == Some(Kind::First),
+        Kind::Renewal => renewable && booking.kind_at(capture.paid_at) == Some(Kind::Renewal),
+    }
+}
+
+fn apply(
+    booking: &Booking,
+    order: &Order,
+    payment: &Payment,
+    capture: &Capture,
+    env: Env<'_>,
+) -> Recording {
+    let starts_at = booking.term.map_or(env.now, |term| term.starts_at);
+    let quantity = booking.quantity_paid.saturating_add(order.quantity);
+    let Some(valid_until) = term::valid_until(starts_at, quantity, &booking.pins) else {
+        // Such a term is never quoted; should it be paid for all the same, it goes back.
+        let reason = RefundReason::BookingNotPayable;
+        return give_back(booking, order, payment, capture, reason, env);
+    };
+    let mut change = Change::of(booking);
+    let next = &mut change.booking;
+    next.status = BookingStatus::Active;
+    next.term = Some(Term {
+        starts_at,
+        valid_until,
+    });
+    next.quantity_paid = quantity;
+    if order.kind == Kind::Renewal {
+        next.renewals = next.renewals.saturating_add(1);
+    }
+    let mut paid = order.clone();
+    mark_paid(&mut paid, &payment.payment_id, capture);
+    next.live_order = Some(paid);
+    change.end_live_order(Ending::PAID, env.now);
+    if change.tasks.is_empty() {
+        // Nobody needs to ask any more. Beside other codes to close it is left to find that out.
+        change.done.push(TaskId::query(&payment.payment_id));
+    }
+    Recording::Applied(Box::new(change))
+}
+
+fn mark_paid(order: &mut Order, payment_id: &PaymentId, capture: &Capture) {
+    for payment in order
+        .payments
+        .iter_mut()
+        .filter(|p| p.payment_id == *payment_id)
+    {
+        payment.status = PaymentStatus::Paid;
+        payment.transaction_id = Some(capture.transaction_id.clone());
+    }
+}
+
+fn give_back(
+    booking: &Booking,
+    order: &Order,
+    payment: &Payment,
+    capture: &Capture,
+    reason: RefundReason,
+    env: Env<'_>,
+) -> Recording {
+    let mut order = order.clone();
+    if payment.transaction_id.is_none() {
+        mark_paid(&mut order, &payment.payment_id, capture);
+    }
+    let refund = new_refund(&payment.payment_id, capture, reason, env);
+    let mut change = Change::of(booking);
+    let record = Record::Order {
+        order_id: order.order_id.clone(),
+        order_seq: order.seq,
+    };
+    change
+        .tasks
+        .push(refund_task(&booking.booking_id, record, &refund, env));
+    order.refunds.push(refund);
+    change.put_back(order);
+    if reason == RefundReason::LatePayment {
+        let ending = Ending::because(OrderStatus::Expired, EndReason::LatePayment);
+        change.end_live_order(ending, env.now);
+    }
+    Recording::Refunded {
+        change: Box::new(change),
+        reason,
+    }
+}
+
+fn new_refund(
+    payment_id: &PaymentId,
+    capture: &Capture,
+    reason: RefundReason,
+    env: Env<'_>,
+) -> Refund {
+    Refund {
+        refund_id: env
+            .ids
+            .refund(payment_id.as_str(), &capture.transaction_id, 1),
+        payment_id: payment_id.clone(),
+        transaction_id: capture.transaction_id.clone(),
+        attempt: 1,
+        status: RefundStatus::Due,
+        amount: capture.captured,
+        reason,
+        updated_at: env.now,
+        attention: None,
+    }
+}
+
+fn refund_task(booking_id: &BookingId, record: Record, refund: &Refund, env: Env<'_>) -> Task {
+    Task {
+        booking_id: booking_id.clone(),
+        record,
+        kind: TaskKind::Refund {
+            payment_id: refund.payment_id.clone(),
+            transaction_id: refund.transaction_id.clone(),
+            first_refund_id: refund.refund_id.clone(),
+        },
+        due_at: env.now,
+        tries: 0,
+        attention: None,
+    }
+}
+
+/// What is stored of money that is provably ours and matches no stored payment, and its refund.
+#[must_use]
+pub fn record_unmatched(
+    booking_id: &BookingId,
+    gateway: &GatewayName,
+    payment_id: &PaymentId,
+    capture: &Capture,
+    env: Env<'_>,
+) -> (Unmatched, Task) {
+    let refund = new_refund(payment_id, capture, RefundReason::Unmatched, env);
+    let task = refund_task(booking_id, Record::Unmatched, &refund, env);
+    let unmatched = Unmatched {
+        booking_id: booking_id.clone(),
+        version: 1,
+        gateway: gateway.clone(),
+        refund,
+    };
+    (unmatched, task)
+}

@@ -1,0 +1,229 @@
+//! Recording what became of a refund attempt.
+
+use crate::booking::{Booking, Order, Refund, RefundReason, RefundStatus, Unmatched};
+use crate::change::Change;
+use crate::decide::Env;
+use crate::ids::PaymentId;
+use crate::money::Money;
+use crate::task::{Record, Task, TaskId, TaskKind};
+
+/// How often a refund may be tried under a new number.
+pub const REFUND_ATTEMPTS_MAX: u32 = 10;
+
+/// What a gateway says of a refund attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RefundNews {
+    /// The money is back.
+    Succeeded,
+    /// It was accepted.
+    Accepted,
+    /// This attempt will not be paid.
+    Failed {
+        /// The gateway's code.
+        code: String,
+    },
+    /// The gateway finally refuses.
+    Refused {
+        /// The gateway's code.
+        code: String,
+    },
+    /// A person should look; work goes on.
+    Flagged {
+        /// Why.
+        code: String,
+    },
+}
+
+/// A refund's next state, and whether its task is done; `None` if the news changes nothing.
+///
+/// News of an earlier attempt says nothing of the current one, except that money that arrived by
+/// it has arrived.
+#[must_use]
+pub fn next_refund(
+    refund: &Refund,
+    attempt: u32,
+    news: &RefundNews,
+    env: Env<'_>,
+) -> Option<Refund> {
+    let mut next = refund.clone();
+    next.updated_at = env.now;
+    match (refund.status, news) {
+        (RefundStatus::Succeeded, RefundNews::Failed { .. }) if attempt == refund.attempt => {
+            // A success that turned into a failure opens the next attempt.
+            return Some(another_attempt(next, "refund_reversed", env));
+        }
+        (RefundStatus::Succeeded, _) => return None,
+        (_, RefundNews::Succeeded) => {
+            next.status = RefundStatus::Succeeded;
+            next.attention = None;
+        }
+        (_, _) if attempt != refund.attempt => return None,
+        (RefundStatus::Due, RefundNews::Accepted) => next.status = RefundStatus::Submitted,
+        (RefundStatus::Submitted | RefundStatus::NeedsAttention, RefundNews::Accepted) => {
+            return None;
+        }
+        (_, RefundNews::Failed { code }) => return Some(another_attempt(next, code, env)),
+        (_, RefundNews::Refused { code }) => {
+            next.status = RefundStatus::NeedsAttention;
+            next.attention = Some(code.clone());
+        }
+        (_, RefundNews::Flagged { code }) => {
+            if refund.attention.as_ref() == Some(code) {
+                return None;
+            }
+            next.attention = Some(code.clone());
+        }
+    }
+    Some(next)
+}
+
+fn another_attempt(mut refund: Refund, code: &str, env: Env<'_>) -> Refund {
+    if refund.attempt >= REFUND_ATTEMPTS_MAX {
+        refund.status = RefundStatus::NeedsAttention;
+        refund.attention = Some(code.to_owned());
+        return refund;
+    }
+    refund.attempt = refund.attempt.saturating_add(1);
+    let payment_id = refund.payment_id.as_str();
+    refund.refund_id = env
+        .ids
+        .refund(payment_id, &refund.transaction_id, refund.attempt);
+    refund.status = RefundStatus::Due;
+    refund
+}
+
+/// Which refund the news is of.
+#[derive(Clone, Copy, Debug)]
+pub struct RefundOf<'a> {
+    /// The payment that captured the money.
+    pub payment_id: &'a PaymentId,
+    /// The captured transaction.
+    pub transaction_id: &'a str,
+    /// The attempt.
+    pub attempt: u32,
+}
+
+/// Records news of a refund on its order; `None` if it changes nothing.
+///
+/// A settled refund's task is done; a new attempt after a settled one gets a task again.
+#[must_use]
+pub fn record_refund(
+    booking: &Booking,
+    order: &Order,
+    of: RefundOf<'_>,
+    news: &RefundNews,
+    env: Env<'_>,
+) -> Option<Change> {
+    let mut order = order.clone();
+    let refund = order
+        .refunds
+        .iter_mut()
+        .find(|r| r.is_of(of.payment_id, of.transaction_id))?;
+    let was_settled = refund.is_settled();
+    *refund = next_refund(refund, of.attempt, news, env)?;
+    let refund = refund.clone();
+    let mut change = Change::of(booking);
+    let record = Record::Order {
+        order_id: order.order_id.clone(),
+        order_seq: order.seq,
+    };
+    let task = task_of(&refund, &record, booking, env);
+    match (was_settled, refund.is_settled()) {
+        (_, true) => change.done.push(task.id()),
+        (true, false) => change.tasks.push(task),
+        (false, false) => {}
+    }
+    change.put_back(order);
+    Some(change)
+}
+
+fn task_of(refund: &Refund, record: &Record, booking: &Booking, env: Env<'_>) -> Task {
+    let payment_id = refund.payment_id.clone();
+    let transaction_id = refund.transaction_id.clone();
+    let first_refund_id = env.ids.refund(payment_id.as_str(), &transaction_id, 1);
+    Task {
+        booking_id: booking.booking_id.clone(),
+        record: record.clone(),
+        kind: TaskKind::Refund {
+            payment_id,
+            transaction_id,
+            first_refund_id,
+        },
+        due_at: env.now,
+        tries: 0,
+        attention: None,
+    }
+}
+
+/// The name of the task that works on a refund, whatever attempt it is at.
+#[must_use]
+pub fn refund_task_id(refund: &Refund, env: Env<'_>) -> TaskId {
+    TaskId::refund(
+        &env.ids
+            .refund(refund.payment_id.as_str(), &refund.transaction_id, 1),
+    )
+}
+
+/// Records news of the refund of unmatched money; `None` if it changes nothing.
+#[must_use]
+pub fn record_unmatched_refund(
+    unmatched: &Unmatched,
+    attempt: u32,
+    news: &RefundNews,
+    env: Env<'_>,
+) -> Option<Unmatched> {
+    let refund = next_refund(&unmatched.refund, attempt, news, env)?;
+    let version = unmatched.version.saturating_add(1);
+    Some(Unmatched {
+        refund,
+        version,
+        ..unmatched.clone()
+    })
+}
+
+/// A refund at the gateway that we did not make.
+#[derive(Clone, Copy, Debug)]
+pub struct ForeignRefund<'a> {
+    /// The refunded payment.
+    pub payment_id: &'a PaymentId,
+    /// Its number at the gateway.
+    pub number: &'a str,
+    /// What went back.
+    pub amount: Money,
+}
+
+/// Stores and flags a refund that we did not make; `None` if it is stored already.
+#[must_use]
+pub fn record_foreign_refund(
+    booking: &Booking,
+    order: &Order,
+    foreign: ForeignRefund<'_>,
+    env: Env<'_>,
+) -> Option<Change> {
+    let refund_id = env
+        .ids
+        .refund(foreign.payment_id.as_str(), foreign.number, 0);
+    order.payment(foreign.payment_id)?;
+    if order
+        .refunds
+        .iter()
+        .any(|refund| refund.refund_id == refund_id)
+    {
+        return None;
+    }
+    let mut order = order.clone();
+    order.refunds.push(Refund {
+        refund_id,
+        payment_id: foreign.payment_id.clone(),
+        transaction_id: foreign.number.to_owned(),
+        attempt: 0,
+        status: RefundStatus::NeedsAttention,
+        amount: foreign.amount,
+        reason: RefundReason::ForeignRefund,
+        updated_at: env.now,
+        attention: Some("foreign_refund".to_owned()),
+    });
+    let mut change = Change::of(booking);
+    change.put_back(order);
+    Some(change)
+}

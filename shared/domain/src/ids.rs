@@ -1,0 +1,429 @@
+//! Derived ids: the same request always names the same thing, and an echoed id proves itself ours.
+//!
+//! Every id is 32 hex digits of HMAC-SHA256 under the deployment secret over the kind and the
+//! length-prefixed parts. The secret never rotates: ids would stop deriving.
+
+use std::fmt;
+
+use ring::hmac;
+use serde::{Deserialize, Serialize};
+
+use crate::gateway::GatewayName;
+
+/// Hex digits in an id.
+pub const ID_LEN: usize = 32;
+/// The part of a booking id that names the booking; the rest names its product.
+pub const BOOKING_KEY_LEN: usize = 22;
+/// The shortest deployment secret that is accepted, in bytes.
+pub const SECRET_LEN_MIN: usize = 32;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Reads an id; `None` unless it is 32 lower-case hex digits.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                is_id(text).then(|| Self(text.to_owned()))
+            }
+
+            /// The id as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = &'static str;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                Self::parse(&text).ok_or("an id is 32 lower-case hex digits")
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+    };
+}
+
+id!(
+    /// A booking, from its customer and the creating request's `Idempotency-Key`. Its last ten
+    /// digits are the product's [`ProductTag`], so that both items are read in one round trip.
+    BookingId
+);
+id!(
+    /// A quote token: fresh, or from the quote request's `Idempotency-Key` and contents.
+    TokenId
+);
+id!(
+    /// An order, from the id of the token that it was made by.
+    OrderId
+);
+id!(
+    /// A payment, from its order, gateway and attempt. It is the gateway's merchant order number.
+    PaymentId
+);
+id!(
+    /// One attempt of a refund, from the payment, the captured transaction and the attempt.
+    RefundId
+);
+
+/// Ten hex digits that name a product inside its bookings' ids and in its key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProductTag(String);
+
+impl ProductTag {
+    /// The tag as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl BookingId {
+    /// The digits that alone name the booking, whatever its product.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.0.get(..BOOKING_KEY_LEN).unwrap_or_default()
+    }
+
+    /// The tag of the product that is booked.
+    #[must_use]
+    pub fn product_tag(&self) -> ProductTag {
+        ProductTag(self.0.get(BOOKING_KEY_LEN..).unwrap_or_default().to_owned())
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == ID_LEN && is_hex(text)
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// What a gateway carries back to us with every notification of a payment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Echo {
+    /// The booking that pays.
+    pub booking_id: BookingId,
+    /// The order that is paid.
+    pub order_id: OrderId,
+    /// The order's position among the booking's orders.
+    pub order_seq: u32,
+    /// The gateway attempt that the payment is.
+    pub attempt: u32,
+}
+
+/// Where a refund belongs, carried in its number at the gateway.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RefundNumber {
+    /// The refund attempt.
+    pub refund_id: RefundId,
+    /// The digits that name its booking (see [`BookingId::key`]).
+    pub booking_key: String,
+    /// The position of its order among the booking's orders.
+    pub order_seq: u32,
+}
+
+impl RefundNumber {
+    /// The number as the gateway gets it: at most 64 characters, hex digits only.
+    #[must_use]
+    pub fn to_wire(&self) -> String {
+        format!(
+            "{}{}{:08x}",
+            self.refund_id, self.booking_key, self.order_seq
+        )
+    }
+
+    /// Reads a number that a gateway sent back; `None` if it cannot be one of ours.
+    #[must_use]
+    pub fn from_wire(text: &str) -> Option<Self> {
+        let (id, rest) = text.split_at_checked(ID_LEN)?;
+        let (key, seq) = rest.split_at_checked(BOOKING_KEY_LEN)?;
+        if seq.len() != 8 || !is_hex(rest) {
+            return None;
+        }
+        let order_seq = u32::from_str_radix(seq, 16).ok()?;
+        Some(Self {
+            refund_id: RefundId::parse(id)?,
+            booking_key: key.to_owned(),
+            order_seq,
+        })
+    }
+}
+
+/// Derives ids under the deployment secret.
+#[derive(Clone)]
+pub struct Ids {
+    key: hmac::Key,
+}
+
+impl fmt::Debug for Ids {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ids(..)")
+    }
+}
+
+/// The parts of a keyed quote's token id: what makes a repeated request the same request.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyedQuote<'a> {
+    /// The booking that asks.
+    pub booking_id: &'a BookingId,
+    /// The client's `Idempotency-Key`.
+    pub idempotency_key: &'a str,
+    /// `first` or `renewal`.
+    pub kind: &'a str,
+    /// Units asked for.
+    pub quantity: u32,
+    /// The gateway, where the request names one.
+    pub gateway: Option<&'a GatewayName>,
+    /// The price version that was quoted.
+    pub price_version: &'a str,
+    /// The `valid_until` that a renewal starts from, in seconds; 0 for a first order.
+    pub term_base_s: i64,
+}
+
+impl Ids {
+    /// Ids under `secret`; `None` if it has fewer than [`SECRET_LEN_MIN`] bytes.
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Option<Self> {
+        (secret.len() >= SECRET_LEN_MIN).then(|| Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, secret),
+        })
+    }
+
+    /// The booking of `customer` made under `idempotency_key`, for a product.
+    #[must_use]
+    pub fn booking(
+        &self,
+        customer: &str,
+        idempotency_key: &str,
+        product: &ProductTag,
+    ) -> BookingId {
+        let digits = self.derive(
+            "booking",
+            &[customer.as_bytes(), idempotency_key.as_bytes()],
+        );
+        let key = digits.get(..BOOKING_KEY_LEN).unwrap_or_default();
+        BookingId(format!("{key}{}", product.0))
+    }
+
+    /// The tag of a product.
+    #[must_use]
+    pub fn product_tag(&self, product_id: &str) -> ProductTag {
+        let digits = self.derive("product", &[product_id.as_bytes()]);
+        ProductTag(digits.get(BOOKING_KEY_LEN..).unwrap_or_default().to_owned())
+    }
+
+    /// The token id of a quote that was asked for under an `Idempotency-Key`.
+    #[must_use]
+    pub fn keyed_token(&self, quote: &KeyedQuote<'_>) -> TokenId {
+        TokenId(self.derive(
+            "token",
+            &[
+                quote.booking_id.as_str().as_bytes(),
+                quote.idempotency_key.as_bytes(),
+                quote.kind.as_bytes(),
+                &quote.quantity.to_be_bytes(),
+                quote.gateway.map_or("", GatewayName::as_str).as_bytes(),
+                quote.price_version.as_bytes(),
+                &quote.term_base_s.to_be_bytes(),
+            ],
+        ))
+    }
+
+    /// The token id made from fresh randomness.
+    #[must_use]
+    pub fn fresh_token(&self, randomness: [u8; 16]) -> TokenId {
+        TokenId(self.derive("fresh-token", &[&randomness]))
+    }
+
+    /// The order that a token makes.
+    #[must_use]
+    pub fn order(&self, token: &TokenId) -> OrderId {
+        OrderId(self.derive("order", &[token.0.as_bytes()]))
+    }
+
+    /// The payment of an order at a gateway, by attempt.
+    #[must_use]
+    pub fn payment(&self, order: &OrderId, gateway: &GatewayName, attempt: u32) -> PaymentId {
+        let parts = [
+            order.0.as_bytes(),
+            gateway.as_str().as_bytes(),
+            &attempt.to_be_bytes(),
+        ];
+        PaymentId(self.derive("payment", &parts))
+    }
+
+    /// One attempt to give a captured transaction back.
+    #[must_use]
+    pub fn refund(&self, payment_id: &str, transaction_id: &str, attempt: u32) -> RefundId {
+        let parts = [
+            payment_id.as_bytes(),
+            transaction_id.as_bytes(),
+            &attempt.to_be_bytes(),
+        ];
+        RefundId(self.derive("refund", &parts))
+    }
+
+    /// The echo as text: at most 128 characters (WeChat Pay's `attach` is the shortest field).
+    #[must_use]
+    pub fn seal_echo(&self, echo: &Echo) -> String {
+        let Echo {
+            booking_id,
+            order_id,
+            order_seq,
+            attempt,
+        } = echo;
+        let mark = self.mark(echo);
+        format!("lp1.{booking_id}.{order_id}.{order_seq}.{attempt}.{mark}")
+    }
+
+    /// Reads an echo; `None` unless it carries this deployment's mark.
+    #[must_use]
+    pub fn open_echo(&self, text: &str) -> Option<Echo> {
+        let mut parts = text.split('.');
+        if parts.next()? != "lp1" {
+            return None;
+        }
+        let echo = Echo {
+            booking_id: BookingId::parse(parts.next()?)?,
+            order_id: OrderId::parse(parts.next()?)?,
+            order_seq: parts.next()?.parse().ok()?,
+            attempt: parts.next()?.parse().ok()?,
+        };
+        // Comparing the whole text leaves one spelling of each number and nothing behind the mark.
+        (self.seal_echo(&echo) == text).then_some(echo)
+    }
+
+    fn mark(&self, echo: &Echo) -> String {
+        let parts = [
+            echo.booking_id.0.as_bytes(),
+            echo.order_id.0.as_bytes(),
+            &echo.order_seq.to_be_bytes(),
+            &echo.attempt.to_be_bytes(),
+        ];
+        self.derive("echo", &parts)
+    }
+
+    fn derive(&self, kind: &str, parts: &[&[u8]]) -> String {
+        let mut context = hmac::Context::with_key(&self.key);
+        for part in std::iter::once(&kind.as_bytes()).chain(parts) {
+            // A length in front of each part: ("ab", "c") and ("a", "bc") are different ids.
+            context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            context.update(part);
+        }
+        hex_prefix(context.sign().as_ref())
+    }
+}
+
+fn hex_prefix(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .take(ID_LEN / 2)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids() -> Ids {
+        Ids::new(&[7; 32]).unwrap()
+    }
+
+    fn echo() -> Echo {
+        Echo {
+            booking_id: ids().booking("alice", "k", &ids().product_tag("desk")),
+            order_id: ids().order(&ids().fresh_token([1; 16])),
+            order_seq: 4_294_967_295,
+            attempt: 99,
+        }
+    }
+
+    #[test]
+    fn a_short_secret_is_refused() {
+        assert!(Ids::new(&[0; 31]).is_none());
+        assert!(Ids::new(&[0; 32]).is_some());
+    }
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        let tag = ids().product_tag("desk");
+        assert_ne!(
+            ids().booking("ab", "c", &tag),
+            ids().booking("a", "bc", &tag)
+        );
+    }
+
+    #[test]
+    fn a_booking_id_names_its_product_and_its_key_does_not_depend_on_it() {
+        let (desk, room) = (ids().product_tag("desk"), ids().product_tag("room"));
+        let (at_desk, in_room) = (
+            ids().booking("a", "k", &desk),
+            ids().booking("a", "k", &room),
+        );
+        assert_eq!(at_desk.product_tag(), desk);
+        assert_eq!(at_desk.key(), in_room.key());
+        assert_ne!(at_desk, in_room);
+        assert!(BookingId::parse(at_desk.as_str()).is_some());
+    }
+
+    #[test]
+    fn an_echo_fits_the_shortest_field_and_comes_back() {
+        let text = ids().seal_echo(&echo());
+        assert!(text.len() <= 128, "{}", text.len());
+        assert_eq!(ids().open_echo(&text), Some(echo()));
+    }
+
+    #[test]
+    fn an_echo_of_another_deployment_or_with_any_character_changed_is_not_ours() {
+        let text = ids().seal_echo(&echo());
+        assert_eq!(Ids::new(&[8; 32]).unwrap().open_echo(&text), None);
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
+            assert_eq!(
+                ids().open_echo(&String::from_utf8(bytes).unwrap()),
+                None,
+                "{at}"
+            );
+        }
+        assert_eq!(ids().open_echo(&format!("{text}.x")), None);
+    }
+
+    #[test]
+    fn a_refund_number_comes_back_and_fits() {
+        let number = RefundNumber {
+            refund_id: ids().refund("p", "t", 1),
+            booking_key: echo().booking_id.key().to_owned(),
+            order_seq: 17,
+        };
+        assert!(number.to_wire().len() <= 64);
+        assert_eq!(RefundNumber::from_wire(&number.to_wire()), Some(number));
+        assert_eq!(RefundNumber::from_wire("RF20260101080000000001"), None);
+    }
+}
