@@ -1,0 +1,108 @@
+//! Records and their attributes. Every item carries the release of its shape.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::booking::{Booking, Order, Unmatched};
+use domain::ids::OrderId;
+use domain::product::Product;
+use domain::task::Task;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+use crate::schema::{DUE_SHARD, Key, PK, SHAPE, SHAPE_ATTRIBUTE, SK, due_shard};
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// The record that an order id was used: where the order is among its booking's orders.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Made {
+    pub(crate) order_seq: u32,
+}
+
+/// The record by which a customer's bookings are listed.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Listed {
+    pub(crate) booking_id: domain::ids::BookingId,
+}
+
+pub(crate) fn product(product: &Product, key: Key) -> Result<Item, StoreError> {
+    encode(product, key)
+}
+
+pub(crate) fn booking(booking: &Booking) -> Result<Item, StoreError> {
+    encode(booking, Key::booking(&booking.booking_id))
+}
+
+pub(crate) fn listed(booking: &Booking) -> Result<Item, StoreError> {
+    let created_ms = booking.created_at.as_millisecond();
+    let key = Key::customers_booking(&booking.customer_id, created_ms, &booking.booking_id);
+    encode(
+        &Listed {
+            booking_id: booking.booking_id.clone(),
+        },
+        key,
+    )
+}
+
+pub(crate) fn order(booking: &Booking, order: &Order) -> Result<Item, StoreError> {
+    encode(order, Key::order(&booking.booking_id, order.seq))
+}
+
+pub(crate) fn made(booking: &Booking, id: &OrderId, order_seq: u32) -> Result<Item, StoreError> {
+    encode(&Made { order_seq }, Key::made(&booking.booking_id, id))
+}
+
+pub(crate) fn task(task: &Task) -> Result<Item, StoreError> {
+    let mut item = encode(task, Key::task(&task.booking_id, &task.id()))?;
+    let shard = due_shard(&task.booking_id);
+    item.insert(DUE_SHARD.to_owned(), AttributeValue::S(shard));
+    Ok(item)
+}
+
+pub(crate) fn unmatched(unmatched: &Unmatched) -> Result<Item, StoreError> {
+    let refund = &unmatched.refund;
+    let payment_id = refund.payment_id.as_str();
+    encode(
+        unmatched,
+        Key::unmatched(&unmatched.booking_id, payment_id, &refund.transaction_id),
+    )
+}
+
+pub(crate) fn key(key: Key) -> Item {
+    HashMap::from([
+        (PK.to_owned(), AttributeValue::S(key.pk)),
+        (SK.to_owned(), AttributeValue::S(key.sk)),
+    ])
+}
+
+fn encode<T: Serialize>(record: &T, at: Key) -> Result<Item, StoreError> {
+    let mut item: Item = serde_dynamo::to_item(record).map_err(StoreError::corrupt)?;
+    item.extend(key(at));
+    item.insert(
+        SHAPE_ATTRIBUTE.to_owned(),
+        AttributeValue::N(SHAPE.to_string()),
+    );
+    Ok(item)
+}
+
+/// Reads a record of this release's shape or an earlier one.
+pub(crate) fn decode<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
+    let shape = item
+        .get(SHAPE_ATTRIBUTE)
+        .and_then(|value| value.as_n().ok());
+    match shape.and_then(|number| number.parse::<u32>().ok()) {
+        Some(1..=SHAPE) => serde_dynamo::from_item(item).map_err(StoreError::corrupt),
+        Some(_) | None => Err(StoreError::UnknownShape {
+            found: shape.cloned(),
+        }),
+    }
+}
+
+/// The text of an attribute, where the item has it.
+pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)
+        .and_then(|value| value.as_s().ok())
+        .map(String::as_str)
+}

@@ -1,0 +1,221 @@
+//! The store: the one adapter around DynamoDB.
+//!
+//! Every change to a booking is one transaction whose booking write carries the version that was
+//! read. Nothing scans, every read is strongly consistent, and every outcome is one of three:
+//! applied, not applied, unknown. What varies (AWS, a local port, an embedded database) varies
+//! beneath the SDK, in its HTTP client.
+
+mod batch;
+pub mod bookings;
+pub mod error;
+mod items;
+pub mod load;
+pub mod products;
+pub mod schema;
+pub mod tasks;
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use domain::booking::{Booking, Unmatched};
+use domain::change::Change;
+use domain::task::Task;
+
+use crate::error::{CommitError, StoreError, classify};
+use crate::items::Item;
+use crate::schema::Key;
+
+/// How often one transaction is sent while its outcome stays unknown.
+const SENDS_MAX: u32 = 2;
+/// The longest `ClientRequestToken`, in characters.
+pub const REQUEST_TOKEN_LEN_MAX: usize = 36;
+
+/// The table, through the SDK.
+#[derive(Clone, Debug)]
+pub struct Store {
+    client: Client,
+    table: String,
+}
+
+impl Store {
+    /// The store on a table.
+    #[must_use]
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self {
+            client,
+            table: table.into(),
+        }
+    }
+
+    /// Writes a change under the version that it was decided on: all of it, or nothing.
+    ///
+    /// `request_token` is fresh for each decided change (at most 36 characters), so that sending
+    /// the same bytes again is the same write.
+    ///
+    /// # Errors
+    /// [`CommitError`]: another writer came first, it did not happen, or nothing is known.
+    pub async fn commit(&self, change: &Change, request_token: &str) -> Result<(), CommitError> {
+        let writes = self.writes_of(change).map_err(CommitError::NotApplied)?;
+        self.transact(writes, request_token).await
+    }
+
+    /// Stores money that matches no payment, with the task that gives it back. That it is stored
+    /// already is a [`CommitError::Conflict`].
+    ///
+    /// # Errors
+    /// [`CommitError`], like [`Store::commit`].
+    pub async fn commit_unmatched(
+        &self,
+        unmatched: &Unmatched,
+        task: &Task,
+        request_token: &str,
+    ) -> Result<(), CommitError> {
+        let writes = || -> Result<_, StoreError> {
+            Ok(vec![
+                self.put_new(items::unmatched(unmatched)?)?,
+                self.put_new(items::task(task)?)?,
+            ])
+        };
+        self.transact(writes().map_err(CommitError::NotApplied)?, request_token)
+            .await
+    }
+
+    /// Writes the next state of unmatched money under the version that it was decided on.
+    ///
+    /// # Errors
+    /// [`CommitError`], like [`Store::commit`].
+    pub async fn update_unmatched(
+        &self,
+        unmatched: &Unmatched,
+        request_token: &str,
+    ) -> Result<(), CommitError> {
+        let writes = items::unmatched(unmatched)
+            .and_then(|item| self.put_under(item, unmatched.version.saturating_sub(1)))
+            .map_err(CommitError::NotApplied)?;
+        self.transact(vec![writes], request_token).await
+    }
+
+    fn writes_of(&self, change: &Change) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let booking = &change.booking;
+        let read_version = booking.version.saturating_sub(1);
+        let mut writes = vec![self.put_under(items::booking(booking)?, read_version)?];
+        for order in &change.ended {
+            writes.push(self.put(items::order(booking, order)?)?);
+        }
+        if let Some((order_id, seq)) = &change.made {
+            writes.push(self.put_new(items::made(booking, order_id, *seq)?)?);
+        }
+        for task in &change.tasks {
+            writes.push(self.put(items::task(task)?)?);
+        }
+        for done in &change.done {
+            writes.push(self.delete(Key::task(&booking.booking_id, done))?);
+        }
+        Ok(writes)
+    }
+
+    async fn transact(
+        &self,
+        writes: Vec<TransactWriteItem>,
+        request_token: &str,
+    ) -> Result<(), CommitError> {
+        let call = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(writes))
+            .client_request_token(request_token);
+        let mut sends = 1_u32;
+        loop {
+            let outcome = call.clone().send().await.map(|_| ()).map_err(classify);
+            match outcome {
+                // The same bytes under the same token are the same write, whatever became of it.
+                Err(CommitError::Unknown(_)) if sends < SENDS_MAX => {
+                    sends = sends.saturating_add(1);
+                }
+                Ok(())
+                | Err(
+                    CommitError::Conflict | CommitError::NotApplied(_) | CommitError::Unknown(_),
+                ) => return outcome,
+            }
+        }
+    }
+
+    fn put(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .build();
+        Ok(TransactWriteItem::builder()
+            .put(put.map_err(StoreError::corrupt)?)
+            .build())
+    }
+
+    fn put_new(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build();
+        Ok(TransactWriteItem::builder()
+            .put(put.map_err(StoreError::corrupt)?)
+            .build())
+    }
+
+    fn put_under(&self, item: Item, read_version: u64) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("version = :read_version")
+            .expression_attribute_values(
+                ":read_version",
+                AttributeValue::N(read_version.to_string()),
+            )
+            .build();
+        Ok(TransactWriteItem::builder()
+            .put(put.map_err(StoreError::corrupt)?)
+            .build())
+    }
+
+    fn delete(&self, key: Key) -> Result<TransactWriteItem, StoreError> {
+        let delete = aws_sdk_dynamodb::types::Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(items::key(key)))
+            .build();
+        Ok(TransactWriteItem::builder()
+            .delete(delete.map_err(StoreError::corrupt)?)
+            .build())
+    }
+
+    /// Reads one item, strongly consistent.
+    async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
+        let reply = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(items::key(key)))
+            .consistent_read(true)
+            .send()
+            .await?;
+        Ok(reply.item)
+    }
+}
+
+/// What became of storing a new booking.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Opened {
+    /// It is stored now.
+    New,
+    /// A booking of that key was stored before.
+    Before(Box<Booking>),
+}
+
+fn strings(pairs: &[(&str, &str)]) -> HashMap<String, AttributeValue> {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(name, text)| ((*name).to_owned(), AttributeValue::S((*text).to_owned())))
+        .collect()
+}

@@ -1,0 +1,181 @@
+//! The one table: its keys, its index, and how records are named in it.
+//!
+//! A booking and all that belongs to it share a partition. The sort keys are chosen so that one
+//! query reads the booking and its newest orders, newest first: `order#…` up to `summary`.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
+};
+use domain::ids::{BookingId, OrderId, ProductTag};
+use domain::task::TaskId;
+
+/// Partition key of the table.
+pub const PK: &str = "pk";
+/// Sort key of the table.
+pub const SK: &str = "sk";
+/// The sparse index of tasks by due time.
+pub const DUE_INDEX: &str = "due";
+/// Partition key of the index: only tasks have it.
+pub const DUE_SHARD: &str = "due_shard";
+/// Sort key of the index: milliseconds since 1970, UTC.
+pub const DUE_AT: &str = "due_at";
+/// How many partitions the index spreads tasks over. Raising it is safe at any time, because
+/// every reader reads all shards that any release has written.
+pub const DUE_SHARDS: u32 = 4;
+/// The release of the item shapes: a reader refuses items of a later one.
+pub const SHAPE: u32 = 1;
+/// The attribute that carries it.
+pub const SHAPE_ATTRIBUTE: &str = "shape";
+
+pub(crate) const SUMMARY: &str = "summary";
+pub(crate) const ORDER: &str = "order#";
+const PRODUCT: &str = "product";
+
+/// The two parts of a record's key.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Key {
+    /// Partition key.
+    pub pk: String,
+    /// Sort key.
+    pub sk: String,
+}
+
+impl Key {
+    fn new(pk: String, sk: impl Into<String>) -> Self {
+        Self { pk, sk: sk.into() }
+    }
+
+    pub(crate) fn product(tag: &ProductTag) -> Self {
+        Self::new(format!("product#{}", tag.as_str()), PRODUCT)
+    }
+
+    pub(crate) fn booking(booking_id: &BookingId) -> Self {
+        Self::booking_by_key(booking_id.key())
+    }
+
+    pub(crate) fn booking_by_key(booking_key: &str) -> Self {
+        Self::new(partition(booking_key), SUMMARY)
+    }
+
+    pub(crate) fn order(booking_id: &BookingId, seq: u32) -> Self {
+        Self::new(partition(booking_id.key()), format!("{ORDER}{seq:010}"))
+    }
+
+    pub(crate) fn order_by_key(booking_key: &str, seq: u32) -> Self {
+        Self::new(partition(booking_key), format!("{ORDER}{seq:010}"))
+    }
+
+    pub(crate) fn made(booking_id: &BookingId, order_id: &OrderId) -> Self {
+        Self::new(partition(booking_id.key()), format!("made#{order_id}"))
+    }
+
+    pub(crate) fn task(booking_id: &BookingId, task: &TaskId) -> Self {
+        Self::new(
+            partition(booking_id.key()),
+            format!("task#{}", task.as_str()),
+        )
+    }
+
+    pub(crate) fn unmatched(booking_id: &BookingId, payment: &str, transaction: &str) -> Self {
+        Self::new(
+            partition(booking_id.key()),
+            format!("unmatched#{payment}#{transaction}"),
+        )
+    }
+
+    pub(crate) fn customers_booking(customer_id: &str, created_ms: i64, id: &BookingId) -> Self {
+        Self::new(
+            customer_partition(customer_id),
+            format!("booking#{created_ms:015}#{id}"),
+        )
+    }
+}
+
+fn partition(booking_key: &str) -> String {
+    format!("booking#{booking_key}")
+}
+
+pub(crate) fn customer_partition(customer_id: &str) -> String {
+    format!("customer#{customer_id}")
+}
+
+/// The index partition of a booking's tasks.
+pub(crate) fn due_shard(booking_id: &BookingId) -> String {
+    // The key's digits are an HMAC: any of them spread evenly.
+    let digits = booking_id.key().get(..8).unwrap_or_default();
+    let number = u32::from_str_radix(digits, 16).unwrap_or_default();
+    shard_name(number.checked_rem(DUE_SHARDS).unwrap_or_default())
+}
+
+pub(crate) fn shard_name(shard: u32) -> String {
+    format!("due#{shard}")
+}
+
+/// Creates the table with its index, for the laptop and for tests; `template.yaml` says the same.
+///
+/// # Errors
+/// Whatever the SDK reports; that the table exists already is none.
+pub async fn create_table(client: &Client, table: &str) -> Result<(), aws_sdk_dynamodb::Error> {
+    let definitions = [
+        attribute(PK, ScalarAttributeType::S)?,
+        attribute(SK, ScalarAttributeType::S)?,
+        attribute(DUE_SHARD, ScalarAttributeType::S)?,
+        attribute(DUE_AT, ScalarAttributeType::N)?,
+    ];
+    let index = GlobalSecondaryIndex::builder()
+        .index_name(DUE_INDEX)
+        .key_schema(key_part(DUE_SHARD, KeyType::Hash)?)
+        .key_schema(key_part(DUE_AT, KeyType::Range)?)
+        .projection(
+            Projection::builder()
+                .projection_type(ProjectionType::KeysOnly)
+                .build(),
+        )
+        .build()?;
+    let stream = StreamSpecification::builder()
+        .stream_enabled(true)
+        .stream_view_type(StreamViewType::NewAndOldImages)
+        .build()?;
+    let created = client
+        .create_table()
+        .table_name(table)
+        .set_attribute_definitions(Some(definitions.to_vec()))
+        .key_schema(key_part(PK, KeyType::Hash)?)
+        .key_schema(key_part(SK, KeyType::Range)?)
+        .global_secondary_indexes(index)
+        .billing_mode(BillingMode::PayPerRequest)
+        .stream_specification(stream)
+        .send()
+        .await;
+    match created.map_err(aws_sdk_dynamodb::Error::from) {
+        Ok(_) | Err(aws_sdk_dynamodb::Error::ResourceInUseException(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn attribute(
+    name: &str,
+    kind: ScalarAttributeType,
+) -> Result<AttributeDefinition, aws_sdk_dynamodb::error::BuildError> {
+    AttributeDefinition::builder()
+        .attribute_name(name)
+        .attribute_type(kind)
+        .build()
+}
+
+fn key_part(
+    name: &str,
+    kind: KeyType,
+) -> Result<KeySchemaElement, aws_sdk_dynamodb::error::BuildError> {
+    KeySchemaElement::builder()
+        .attribute_name(name)
+        .key_type(kind)
+        .build()
+}
+
+/// How long one call to the store may take, all its retries included.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
