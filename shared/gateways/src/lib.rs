@@ -1,0 +1,305 @@
+//! Gateways: pure translators between the domain and each payment provider's wire format.
+//!
+//! An adapter builds requests and reads replies; it never opens a socket, reads a clock or draws
+//! randomness. Every reply is read into one of three kinds of answer: it happened, it did not
+//! happen, it is not known. What is not known is never guessed.
+
+pub mod registry;
+pub mod settings;
+pub mod wechat_pay;
+
+use bytes::Bytes;
+use domain::gateway::{Capture, GatewayName};
+use domain::money::{Currency, Money};
+use http::{HeaderMap, Request, Response};
+use jiff::Timestamp;
+
+/// What a signature needs from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// The time of sending.
+    pub now: Timestamp,
+    /// Fresh randomness, never used twice.
+    pub nonce: [u8; 16],
+}
+
+/// The amounts that a gateway takes in one currency, in minor units, both ends included.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AmountLimits {
+    /// Smallest.
+    pub min: i64,
+    /// Largest.
+    pub max: i64,
+}
+
+/// A payment to be created.
+#[derive(Clone, Debug)]
+pub struct NewPayment<'a> {
+    /// Our payment id, the merchant's order number at the gateway.
+    pub payment_id: &'a str,
+    /// What the payer reads.
+    pub description: &'a str,
+    /// What is to be paid.
+    pub amount: Money,
+    /// The last moment to pay.
+    pub expires_at: Timestamp,
+    /// What the gateway carries back with every notification.
+    pub echo: &'a str,
+}
+
+/// A payment that exists, or may exist, at the gateway.
+#[derive(Clone, Debug)]
+pub struct PaymentRef<'a> {
+    /// Our payment id.
+    pub payment_id: &'a str,
+    /// The gateway's own id of it, where creating answered one and it is needed.
+    pub gateway_ref: Option<&'a str>,
+}
+
+/// A refund to be made, or asked for.
+#[derive(Clone, Debug)]
+pub struct RefundRequest<'a> {
+    /// The payment that captured the money.
+    pub payment_id: &'a str,
+    /// The captured transaction.
+    pub transaction_id: &'a str,
+    /// The attempt's number: the gateway's idempotency key.
+    pub number: &'a str,
+    /// What was captured, and goes back in full.
+    pub amount: Money,
+    /// Why, for the payer's statement.
+    pub reason: &'a str,
+}
+
+/// What came of creating a payment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CreateOutcome {
+    /// The code can be paid.
+    Payable {
+        /// What the QR code encodes.
+        code_url: String,
+        /// The gateway's own id of the payment, where later calls need it.
+        gateway_ref: Option<String>,
+    },
+    /// The gateway says that this payment was paid already: ask it.
+    AlreadyPaid,
+    /// The gateway closed this payment: the attempt is spent.
+    Closed,
+    /// Finally refused: this sending made nothing payable. An earlier sending of the same body
+    /// whose outcome was unknown may have; then only asking tells.
+    Refused(Refusal),
+    /// Nothing is known of what happened.
+    Unknown(Refusal),
+}
+
+/// What a gateway answers when asked for a payment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum QueryOutcome {
+    /// Money was captured.
+    Paid(Capture),
+    /// It exists and nobody has paid it.
+    Unpaid,
+    /// The gateway closed it.
+    Closed,
+    /// The gateway does not know it (yet).
+    NotFound,
+    /// No usable answer.
+    Unknown(Refusal),
+}
+
+/// What came of closing a payment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CloseOutcome {
+    /// Confirmed: it cannot be paid any more.
+    Closed,
+    /// The gateway does not know it (yet).
+    NotFound,
+    /// It cannot be closed now, or may have been paid: ask, and believe the answer.
+    Ask(Refusal),
+    /// No usable answer.
+    Unknown(Refusal),
+}
+
+/// Where a refund attempt stands at its gateway.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RefundOutcome {
+    /// The money is back.
+    Succeeded,
+    /// Accepted, not yet done.
+    Processing,
+    /// This attempt will not be paid; a new attempt may be made.
+    Failed(Refusal),
+    /// The gateway finally refuses to give the money back.
+    Refused(Refusal),
+    /// The gateway does not know this attempt.
+    NotFound,
+    /// It could not be done now (balance, rate): the same attempt again, later.
+    Later(Refusal),
+    /// A person has to act at the gateway before it can go on.
+    Stuck(Refusal),
+    /// No usable answer.
+    Unknown(Refusal),
+}
+
+/// A gateway's own words for a refusal or a fault.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// The HTTP status; 0 where there was no reply.
+    pub status: u16,
+    /// The gateway's code, or our name for what is wrong with the reply.
+    pub code: String,
+    /// Its explanation, for logs.
+    pub message: String,
+}
+
+/// One thing that a verified notification tells.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A payment was captured.
+    Paid {
+        /// The merchant order number: a payment id if it is ours.
+        payment_id: String,
+        /// The echo field, where the gateway sent one.
+        echo: Option<String>,
+        /// The gateway's own id of the payment, where it sent one.
+        gateway_ref: Option<String>,
+        /// The transaction and its amount.
+        capture: Capture,
+    },
+    /// A refund changed.
+    Refund {
+        /// The merchant order number of the refunded payment.
+        payment_id: String,
+        /// The refunded transaction.
+        transaction_id: String,
+        /// The refund's number: ours, or anybody's.
+        number: String,
+        /// What goes back.
+        amount: Money,
+        /// Where it stands now.
+        outcome: RefundOutcome,
+    },
+}
+
+/// Why a notification is not believed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Distrust {
+    /// The signature does not match the bytes.
+    BadSignature,
+    /// The timestamp is outside the window.
+    StaleTimestamp,
+    /// The key's serial is not known.
+    UnknownKey,
+    /// A header is missing or malformed.
+    MissingHeader,
+    /// It verifies but cannot be opened or read.
+    Unreadable,
+    /// It is for another merchant or app.
+    WrongMerchant,
+}
+
+impl Distrust {
+    /// The reason's name, for metrics, logs and [`Refusal::code`].
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadSignature => "bad_signature",
+            Self::StaleTimestamp => "stale_timestamp",
+            Self::UnknownKey => "unknown_key",
+            Self::MissingHeader => "missing_header",
+            Self::Unreadable => "unreadable",
+            Self::WrongMerchant => "wrong_merchant",
+        }
+    }
+}
+
+/// How a notification is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Acknowledgement {
+    /// What it caused is durable.
+    Done,
+    /// Send it again later.
+    Retry,
+    /// It is not believed.
+    Refused(Distrust),
+}
+
+/// One payment provider.
+///
+/// No method has a default body: a gateway that lacks an ability does not compile.
+pub trait Gateway: Send + Sync {
+    /// The name in routes, items and products.
+    fn name(&self) -> &GatewayName;
+
+    /// What it takes in a currency; `None` if it does not take the currency.
+    fn limits(&self, currency: Currency) -> Option<AmountLimits>;
+
+    /// How long after `pay_by` 'not found' may still turn into a payable code, in seconds.
+    fn not_found_grace_s(&self) -> i64;
+
+    /// The exact body that creates the payment. It is stored and every retry sends it again.
+    fn create_body(&self, payment: &NewPayment<'_>) -> String;
+
+    /// The request that creates a payment from a stored body.
+    fn create(&self, body: &str, stamp: Stamp) -> Request<Bytes>;
+
+    /// Reads what came of creating.
+    fn read_create(&self, reply: &Response<Bytes>, now: Timestamp) -> CreateOutcome;
+
+    /// The request that asks for a payment.
+    fn query(&self, payment: &PaymentRef<'_>, stamp: Stamp) -> Request<Bytes>;
+
+    /// Reads the answer about `payment`.
+    fn read_query(
+        &self,
+        payment: &PaymentRef<'_>,
+        reply: &Response<Bytes>,
+        now: Timestamp,
+    ) -> QueryOutcome;
+
+    /// The request that asks for the echo and capture of a payment that only a refund event named.
+    /// The same call as [`Gateway::query`]; the reply is read for what the gateway carries back.
+    fn read_echo(&self, reply: &Response<Bytes>, now: Timestamp) -> Option<String>;
+
+    /// The request that closes a payment.
+    fn close(&self, payment: &PaymentRef<'_>, stamp: Stamp) -> Request<Bytes>;
+
+    /// Reads what came of closing.
+    fn read_close(&self, reply: &Response<Bytes>, now: Timestamp) -> CloseOutcome;
+
+    /// The request that refunds.
+    fn refund(&self, refund: &RefundRequest<'_>, stamp: Stamp) -> Request<Bytes>;
+
+    /// Reads what came of refunding.
+    fn read_refund(
+        &self,
+        refund: &RefundRequest<'_>,
+        reply: &Response<Bytes>,
+        now: Timestamp,
+    ) -> RefundOutcome;
+
+    /// The request that asks for a refund.
+    fn query_refund(&self, refund: &RefundRequest<'_>, stamp: Stamp) -> Request<Bytes>;
+
+    /// Reads the answer about a refund.
+    fn read_query_refund(
+        &self,
+        refund: &RefundRequest<'_>,
+        reply: &Response<Bytes>,
+        now: Timestamp,
+    ) -> RefundOutcome;
+
+    /// Verifies a notification over its raw bytes and reads it.
+    ///
+    /// # Errors
+    /// [`Distrust`]: signature, timestamp, key, merchant or contents are wrong.
+    fn verify(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Distrust>;
+
+    /// The answer to a notification that the gateway understands.
+    fn acknowledge(&self, acknowledgement: Acknowledgement) -> Response<Bytes>;
+}
