@@ -1,0 +1,11 @@
+//! The HTTP API: routes, requests, problems, response bodies and quote tokens.
+//!
+//! What a caller may send and will read is decided here, free of Lambda and AWS.
+
+pub mod problem;
+pub mod request;
+pub mod respond;
+pub mod route;
+pub mod texts;
+pub mod token;
+pub mod view;

@@ -1,0 +1,284 @@
+//! Requests: bounds, headers, and JSON bodies read into types with the faulty field named.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, header};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use domain::gateway::GatewayName;
+use domain::ids::OrderId;
+
+use crate::problem::Problem;
+
+/// The largest body, in bytes.
+pub const BODY_LEN_MAX: usize = 64 * 1024;
+/// The longest `Idempotency-Key`, in characters.
+pub const IDEMPOTENCY_KEY_LEN_MAX: usize = 64;
+/// The longest customer id, in bytes: it is stored in each booking.
+pub const CUSTOMER_ID_LEN_MAX: usize = 128;
+/// The scope that may write products.
+pub const SCOPE_PRODUCTS_WRITE: &str = "products:write";
+
+/// Who calls, as the authorizer in front of the function says it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Caller {
+    /// The JWT's `sub`.
+    pub subject: String,
+    /// The JWT's scopes.
+    pub scopes: Vec<String>,
+}
+
+/// A request, whichever way it came in.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Method.
+    pub method: Method,
+    /// Path as sent, without the query.
+    pub path: String,
+    /// Query, without the question mark.
+    pub query: Option<String>,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The raw bytes, no longer base64.
+    pub body: Bytes,
+    /// Who calls; `None` where no authorizer spoke.
+    pub caller: Option<Caller>,
+    /// Names the request in logs.
+    pub request_id: String,
+}
+
+/// The body of `POST /v1/bookings`.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct OpenBooking {
+    /// What to book.
+    pub product_id: String,
+}
+
+/// The body of `POST …/quotes`.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct AskQuote {
+    /// Units.
+    pub quantity: u32,
+    /// Where it is to be paid.
+    pub gateway: Option<String>,
+}
+
+/// The body of `POST …/orders`.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct CreateOrder {
+    /// The token that the page holds.
+    pub quote_token: String,
+    /// Where it is to be paid.
+    pub gateway: String,
+}
+
+/// The body of `POST …/payments`.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct GeneratePayment {
+    /// The order to be paid.
+    pub order_id: OrderId,
+    /// The token that the page holds.
+    pub quote_token: String,
+    /// Where it is to be paid.
+    pub gateway: String,
+}
+
+impl Request {
+    /// The caller's customer id.
+    ///
+    /// # Errors
+    /// [`Problem::Unauthenticated`] if no authorizer vouches for a caller.
+    pub fn customer(&self) -> Result<&str, Problem> {
+        let caller = self.caller.as_ref().ok_or(Problem::Unauthenticated)?;
+        let fits = (1..=CUSTOMER_ID_LEN_MAX).contains(&caller.subject.len());
+        if fits {
+            Ok(&caller.subject)
+        } else {
+            Err(Problem::Unauthenticated)
+        }
+    }
+
+    /// Refuses a caller without a scope.
+    ///
+    /// # Errors
+    /// [`Problem::Unauthenticated`], [`Problem::Forbidden`].
+    pub fn require_scope(&self, scope: &str) -> Result<(), Problem> {
+        self.customer()?;
+        let held = self.caller.iter().flat_map(|caller| &caller.scopes);
+        if held.into_iter().any(|one| one == scope) {
+            Ok(())
+        } else {
+            Err(Problem::Forbidden)
+        }
+    }
+
+    /// The body as JSON of a type.
+    ///
+    /// # Errors
+    /// [`Problem::TooLarge`], [`Problem::NotJson`], [`Problem::InvalidRequest`] naming the field.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        self.check_size()?;
+        if !self.is_json() {
+            return Err(Problem::NotJson);
+        }
+        let mut reader = serde_json::Deserializer::from_slice(&self.body);
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let field = match (error.path().to_string(), error.inner()) {
+                (path, inner) if path == "." => named_in(&inner.to_string()),
+                (path, _) => path,
+            };
+            Problem::invalid(field, error.inner().to_string())
+        })?;
+        reader
+            .end()
+            .map_err(|error| Problem::invalid("body", error.to_string()))?;
+        Ok(value)
+    }
+
+    /// Refuses a body over the bound.
+    ///
+    /// # Errors
+    /// [`Problem::TooLarge`].
+    pub fn check_size(&self) -> Result<(), Problem> {
+        if self.body.len() > BODY_LEN_MAX {
+            Err(Problem::TooLarge)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The client's `Idempotency-Key`, where it sent one.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidRequest`] unless it is 1 to 64 visible ASCII characters.
+    pub fn idempotency_key(&self) -> Result<Option<&str>, Problem> {
+        let Some(value) = self.headers.get("idempotency-key") else {
+            return Ok(None);
+        };
+        let text = value.to_str().ok().filter(|text| {
+            (1..=IDEMPOTENCY_KEY_LEN_MAX).contains(&text.len())
+                && text.bytes().all(|byte| byte.is_ascii_graphic())
+        });
+        let rule = || format!("1 to {IDEMPOTENCY_KEY_LEN_MAX} visible ASCII characters");
+        text.map(Some)
+            .ok_or_else(|| Problem::invalid("Idempotency-Key", rule()))
+    }
+
+    /// One parameter of the query, percent-decoded.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidRequest`] if it is given twice or is no UTF-8 text.
+    pub fn query_parameter(&self, name: &str) -> Result<Option<String>, Problem> {
+        let pairs = form_urlencoded::parse(self.query.as_deref().unwrap_or_default().as_bytes());
+        let mut values = pairs
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned());
+        let first = values.next();
+        match values.next() {
+            Some(_) => Err(Problem::invalid(name, "given more than once")),
+            None => Ok(first),
+        }
+    }
+
+    fn is_json(&self) -> bool {
+        let value = self
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        let essence = value
+            .and_then(|value| value.split(';').next())
+            .unwrap_or_default();
+        essence.trim().eq_ignore_ascii_case("application/json")
+    }
+}
+
+/// Reads the name of a gateway. One that cannot be a name is not accepted by any product.
+///
+/// # Errors
+/// [`Problem::GatewayNotAccepted`].
+pub fn gateway_name(text: &str) -> Result<GatewayName, Problem> {
+    GatewayName::parse(text).ok_or(Problem::GatewayNotAccepted)
+}
+
+/// The field that a message about a whole object names, such as a missing one.
+fn named_in(message: &str) -> String {
+    let mut parts = message.split('`');
+    parts.nth(1).unwrap_or("body").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(content_type: &str, body: &str) -> Request {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+        Request {
+            method: Method::POST,
+            path: "/".to_owned(),
+            query: None,
+            headers,
+            body: Bytes::copy_from_slice(body.as_bytes()),
+            caller: None,
+            request_id: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_malformed_body_names_its_field() {
+        for (body, field) in [
+            ("{}", "quantity"),
+            (r#"{"quantity":1,"colour":2}"#, "colour"),
+            (r#"{"quantity":-1}"#, "quantity"),
+            (r#"{"quantity":1.5}"#, "quantity"),
+            (r#"{"quantity":"1"}"#, "quantity"),
+            (r#"{"quantity":4294967296}"#, "quantity"),
+            (r#"{"quantity":1,"quantity":2}"#, "quantity"),
+            (r#"{"quantity":1}{}"#, "body"),
+            ("", "body"),
+            ("[", "body"),
+        ] {
+            match request("application/json", body).json::<AskQuote>() {
+                Err(Problem::InvalidRequest { field: named, .. }) => assert_eq!(named, field),
+                other => panic!("{body}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn only_json_is_read_and_only_up_to_the_bound() {
+        let ask = r#"{"quantity":1}"#;
+        assert!(
+            request("application/json; charset=utf-8", ask)
+                .json::<AskQuote>()
+                .is_ok()
+        );
+        let text = request("text/plain", ask).json::<AskQuote>();
+        assert!(matches!(text, Err(Problem::NotJson)));
+        let padding = " ".repeat(BODY_LEN_MAX - ask.len());
+        let full = request("application/json", &format!("{ask}{padding}"));
+        assert!(full.json::<AskQuote>().is_ok());
+        let over = request("application/json", &format!("{ask}{padding} "));
+        assert!(matches!(over.json::<AskQuote>(), Err(Problem::TooLarge)));
+    }
+
+    #[test]
+    fn an_idempotency_key_has_its_bounds() {
+        let mut one = request("application/json", "{}");
+        assert_eq!(one.idempotency_key().unwrap(), None);
+        for (key, fits) in [
+            ("a", true),
+            (&"a".repeat(64), true),
+            (&"a".repeat(65), false),
+            ("a b", false),
+            ("", false),
+        ] {
+            one.headers.insert("idempotency-key", key.parse().unwrap());
+            assert_eq!(one.idempotency_key().is_ok(), fits, "{key}");
+        }
+    }
+}

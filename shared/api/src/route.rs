@@ -1,0 +1,170 @@
+//! Routes: the one list of methods, paths and the functions behind them.
+
+use domain::gateway::GatewayName;
+use domain::ids::{BookingId, OrderId};
+use http::Method;
+
+use crate::problem::Problem;
+
+/// A route as templates and documents write it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RouteSpec {
+    /// Method.
+    pub method: &'static str,
+    /// Path with its parameters in braces.
+    pub path: &'static str,
+    /// The function that serves it.
+    pub function: &'static str,
+}
+
+/// Every route.
+pub const ROUTES: [RouteSpec; 11] = [
+    route("GET", "/v1/products/{product_id}", "products"),
+    route("PUT", "/v1/products/{product_id}", "products"),
+    route("POST", "/v1/bookings", "bookings"),
+    route("GET", "/v1/bookings", "bookings"),
+    route("GET", "/v1/bookings/{booking_id}", "bookings"),
+    route("POST", "/v1/bookings/{booking_id}/cancel", "bookings"),
+    route(
+        "POST",
+        "/v1/bookings/{booking_id}/orders/{order_id}/cancel",
+        "bookings",
+    ),
+    route("POST", "/v1/bookings/{booking_id}/quotes", "quote"),
+    route("POST", "/v1/bookings/{booking_id}/orders", "create-order"),
+    route(
+        "POST",
+        "/v1/bookings/{booking_id}/payments",
+        "generate-payment",
+    ),
+    route("POST", "/v1/callbacks/{gateway}", "callback"),
+];
+
+const fn route(method: &'static str, path: &'static str, function: &'static str) -> RouteSpec {
+    RouteSpec {
+        method,
+        path,
+        function,
+    }
+}
+
+/// A request's route with its parameters read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Route {
+    /// Reads a product.
+    GetProduct(String),
+    /// Defines a product.
+    PutProduct(String),
+    /// Opens a booking.
+    OpenBooking,
+    /// Lists the caller's bookings.
+    ListBookings,
+    /// Reads a booking.
+    GetBooking(BookingId),
+    /// Cancels a booking.
+    CancelBooking(BookingId),
+    /// Drops a pending order.
+    CancelOrder(BookingId, OrderId),
+    /// Asks for a price.
+    Quote(BookingId),
+    /// Creates the order of a quote.
+    CreateOrder(BookingId),
+    /// Generates the payment of an order.
+    GeneratePayment(BookingId),
+    /// A gateway's notification.
+    Callback(GatewayName),
+}
+
+impl Route {
+    /// Reads a method and a path. An id that cannot be one is not found.
+    ///
+    /// # Errors
+    /// [`Problem::NotFound`].
+    pub fn parse(method: &Method, path: &str) -> Result<Self, Problem> {
+        let parts: Vec<&str> = path.split('/').collect();
+        Self::of(method.as_str(), &parts).ok_or(Problem::NotFound)
+    }
+
+    fn of(method: &str, parts: &[&str]) -> Option<Self> {
+        match (method, parts) {
+            ("GET", ["", "v1", "products", id]) => Some(Self::GetProduct((*id).to_owned())),
+            ("PUT", ["", "v1", "products", id]) => Some(Self::PutProduct((*id).to_owned())),
+            ("POST", ["", "v1", "bookings"]) => Some(Self::OpenBooking),
+            ("GET", ["", "v1", "bookings"]) => Some(Self::ListBookings),
+            ("GET", ["", "v1", "bookings", id]) => Some(Self::GetBooking(BookingId::parse(id)?)),
+            ("POST", ["", "v1", "bookings", id, rest @ ..]) => {
+                Self::of_booking(BookingId::parse(id)?, rest)
+            }
+            ("POST", ["", "v1", "callbacks", gateway]) => {
+                Some(Self::Callback(GatewayName::parse(gateway)?))
+            }
+            _ => None,
+        }
+    }
+
+    fn of_booking(id: BookingId, rest: &[&str]) -> Option<Self> {
+        match rest {
+            ["cancel"] => Some(Self::CancelBooking(id)),
+            ["orders", order, "cancel"] => Some(Self::CancelOrder(id, OrderId::parse(order)?)),
+            ["quotes"] => Some(Self::Quote(id)),
+            ["orders"] => Some(Self::CreateOrder(id)),
+            ["payments"] => Some(Self::GeneratePayment(id)),
+            _ => None,
+        }
+    }
+
+    /// The function that serves the route.
+    #[must_use]
+    pub const fn function(&self) -> &'static str {
+        match self {
+            Self::GetProduct(_) | Self::PutProduct(_) => "products",
+            Self::OpenBooking
+            | Self::ListBookings
+            | Self::GetBooking(_)
+            | Self::CancelBooking(_)
+            | Self::CancelOrder(..) => "bookings",
+            Self::Quote(_) => "quote",
+            Self::CreateOrder(_) => "create-order",
+            Self::GeneratePayment(_) => "generate-payment",
+            Self::Callback(_) => "callback",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listed_route_is_read_and_goes_to_its_function() {
+        for spec in ROUTES {
+            let path = spec
+                .path
+                .replace("{product_id}", "desk")
+                .replace("{booking_id}", &"a".repeat(32))
+                .replace("{order_id}", &"b".repeat(32))
+                .replace("{gateway}", "wechat_pay");
+            let route = Route::parse(&spec.method.parse().unwrap(), &path).unwrap();
+            assert_eq!(route.function(), spec.function, "{spec:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_route_is_not_found() {
+        for (method, path) in [
+            ("GET", "/"),
+            ("GET", "/v1"),
+            ("GET", "/v1/bookings/"),
+            ("DELETE", "/v1/products/desk"),
+            ("GET", "/v1/bookings/123"),
+            ("GET", "/v2/bookings"),
+            ("POST", "/v1/callbacks/WeChat"),
+        ] {
+            let method: Method = method.parse().unwrap();
+            assert!(
+                matches!(Route::parse(&method, path), Err(Problem::NotFound)),
+                "{path}"
+            );
+        }
+    }
+}
