@@ -1,0 +1,121 @@
+//! An embedded DynamoDB under the real AWS SDK client, without a socket.
+//!
+//! What varies between AWS, a laptop and a test varies *under* the SDK, in its HTTP client, so
+//! that the store adapter that ships is the one that runs here. [`EmbeddedStore`] is such an HTTP
+//! client. [`meter::Meter`] wraps it, or any other, and counts what AWS would bill.
+//!
+//! Absent on purpose: no retries, no injected faults and no clock. They belong to whoever wraps
+//! this client.
+//!
+//! Not as on AWS: reads are always strong, expired items stay, the memory of client request
+//! tokens ends with the process, and `TransactionConflict` never occurs because transactions run
+//! one after the other.
+
+use std::fmt;
+use std::path::Path;
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region};
+use dynoxide::{Database, DynoxideError};
+use tokio::sync::broadcast;
+
+use crate::writes::WriteEvent;
+
+pub mod billing;
+mod connector;
+#[cfg(feature = "http")]
+mod endpoint;
+pub mod meter;
+mod operations;
+mod touched;
+pub mod writes;
+
+/// The name of the partition key in every table that this store serves.
+pub const PARTITION_KEY: &str = "pk";
+
+/// The name of the sort key in every table that this store serves.
+pub const SORT_KEY: &str = "sk";
+
+/// How many write events may wait for a slow receiver before the oldest is dropped.
+pub const WRITE_EVENTS_MAX: usize = 1024;
+
+/// A DynamoDB-compatible store in this process, in memory or in one file.
+///
+/// Clones share the same tables. It is an `HttpClient` of the SDK, so that a wrapper (a meter, a
+/// fault) can stand between it and the client.
+#[derive(Clone)]
+pub struct EmbeddedStore {
+    database: Database,
+    writes: broadcast::Sender<WriteEvent>,
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database engine takes its path as text.
+    #[error("the path of the database file is not UTF-8")]
+    PathNotUtf8,
+    /// The file is missing its folder, is not a database, or cannot be written.
+    #[error("the database could not be opened")]
+    Database(#[source] DynoxideError),
+}
+
+impl EmbeddedStore {
+    /// Opens an empty store that ends with its last clone.
+    ///
+    /// # Errors
+    /// [`OpenError::Database`] if the engine cannot start.
+    pub fn in_memory() -> Result<Self, OpenError> {
+        Database::memory()
+            .map(Self::over)
+            .map_err(OpenError::Database)
+    }
+
+    /// Opens the store in the file at `path`, or creates it; its folder must exist.
+    ///
+    /// A write-ahead log stands beside the file: what was answered survives a kill.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the path is not UTF-8, or the engine cannot open it.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let path = path.to_str().ok_or(OpenError::PathNotUtf8)?;
+        Database::new(path)
+            .map(Self::over)
+            .map_err(OpenError::Database)
+    }
+
+    fn over(database: Database) -> Self {
+        let (writes, _) = broadcast::channel(WRITE_EVENTS_MAX);
+        Self { database, writes }
+    }
+
+    /// A configuration of the SDK client that talks to this store.
+    ///
+    /// Set another `http_client` on it to put a wrapper in between.
+    #[must_use]
+    pub fn sdk_config(&self) -> Builder {
+        aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("local"))
+            .credentials_provider(Credentials::from_keys("local", "local", None))
+            .endpoint_url("http://embedded.invalid") // Never resolved: there is no socket.
+            .http_client(self.clone())
+    }
+
+    /// What is put from now on, as the table's stream would tell it.
+    ///
+    /// A receiver that falls behind by more than [`WRITE_EVENTS_MAX`] events loses the oldest, and
+    /// its next `recv` answers `Lagged`: a schedule then finds what was missed.
+    #[must_use]
+    pub fn writes(&self) -> broadcast::Receiver<WriteEvent> {
+        self.writes.subscribe()
+    }
+}
+
+impl fmt::Debug for EmbeddedStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("EmbeddedStore")
+            .finish_non_exhaustive()
+    }
+}

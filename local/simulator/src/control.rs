@@ -1,0 +1,188 @@
+//! The control calls: wallet, ledger, faults, and notifications on demand.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::delivery::{self, Answer};
+use crate::faults::FaultPlan;
+use crate::ledger::{Delivery, Event, Payment, Refund, RefundOutcome, Subject, Transaction};
+use crate::problem::Problem;
+use crate::state::Shared;
+use crate::wallet::{self, PayRequest};
+use crate::wechat_pay::notification::{self, HandMade};
+
+/// Which payment's notification to send again.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReplayRequest {
+    transaction_id: String,
+}
+
+/// What the callback answered to a replay.
+#[derive(Serialize)]
+struct Replayed {
+    status: u16,
+}
+
+/// What the callback answered to a hand-made notification.
+#[derive(Serialize)]
+struct Notified {
+    status: u16,
+    body: String,
+}
+
+pub(crate) async fn pay(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    answer(parse(&body).and_then(|request: PayRequest| wallet::pay(&shared, &request)))
+}
+
+pub(crate) async fn ledger(State(shared): State<Arc<Shared>>) -> Response {
+    let state = shared.lock();
+    let mut payments: Vec<&Payment> = state.ledger.payments().collect();
+    payments.sort_by_key(|payment| payment.created_at);
+    let payments: Vec<Value> = payments.into_iter().map(payment_view).collect();
+    Json(json!({ "payments": payments })).into_response()
+}
+
+pub(crate) async fn faults(State(shared): State<Arc<Shared>>) -> Response {
+    Json(shared.lock().faults.clone()).into_response()
+}
+
+/// Replaces the plan: what is not given is no fault.
+pub(crate) async fn set_faults(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    answer(parse(&body).and_then(|plan: FaultPlan| {
+        plan.check().map_err(Problem::InvalidRequest)?;
+        shared.lock().faults = plan.clone();
+        Ok(plan)
+    }))
+}
+
+pub(crate) async fn replay(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    answer(match parse(&body) {
+        Ok(request) => replay_now(&shared, request).await,
+        Err(problem) => Err(problem),
+    })
+}
+
+pub(crate) async fn notify(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    answer(match parse(&body) {
+        Ok(hand_made) => notify_now(&shared, hand_made).await,
+        Err(problem) => Err(problem),
+    })
+}
+
+async fn replay_now(shared: &Shared, request: ReplayRequest) -> Result<Replayed, Problem> {
+    let delivery = once_more(shared, request.transaction_id)?;
+    let outgoing = delivery::compose(shared, &delivery).ok_or(Problem::Unsigned)?;
+    let answered = shared.client.send(outgoing).await;
+    let Delivery {
+        payment, subject, ..
+    } = delivery;
+    let acknowledged = answered
+        .as_ref()
+        .is_some_and(|answer| delivery::acknowledges(payment.gateway, answer));
+    let sent = Event::NotificationSent {
+        payment,
+        subject,
+        acknowledged,
+    };
+    shared.lock().record(vec![sent])?;
+    let Answer { status, .. } = answered.ok_or(Problem::CallbackUnreachable)?;
+    Ok(Replayed {
+        status: status.as_u16(),
+    })
+}
+
+/// A delivery outside the queue: no fault touches it and nothing repeats it.
+fn once_more(shared: &Shared, transaction_id: String) -> Result<Delivery, Problem> {
+    let mut state = shared.lock();
+    let known = state.ledger.payment_by_transaction(&transaction_id);
+    let payment = known.ok_or(Problem::UnknownTransaction)?;
+    let transaction = payment
+        .transaction(&transaction_id)
+        .ok_or(Problem::UnknownTransaction)?;
+    let (key, created_at) = (payment.key.clone(), transaction.paid_at);
+    let number = state.ledger.next_number();
+    Ok(Delivery {
+        number,
+        notification_id: format!("EV-{number:020}"),
+        payment: key,
+        subject: Subject::Transaction(transaction_id),
+        created_at,
+        attempts: 0,
+    })
+}
+
+async fn notify_now(shared: &Shared, hand_made: HandMade) -> Result<Notified, Problem> {
+    let outgoing = notification::hand_made(shared, &hand_made).ok_or(Problem::Unsigned)?;
+    let answered = shared.client.send(outgoing).await;
+    let Answer { status, body } = answered.ok_or(Problem::CallbackUnreachable)?;
+    let body = String::from_utf8_lossy(&body).into_owned();
+    Ok(Notified {
+        status: status.as_u16(),
+        body,
+    })
+}
+
+fn payment_view(payment: &Payment) -> Value {
+    json!({
+        "payment_id": payment.key.payment_id,
+        "gateway": payment.key.gateway,
+        "amount": payment.amount,
+        "captured": payment.captured(),
+        "refunded": payment.refunded(),
+        "closed": payment.closed,
+        "notifications": payment.notifications(),
+        "created_at": payment.created_at,
+        "expires_at": payment.expires_at,
+        "code_urls": payment.codes.iter().map(|code| &code.url).collect::<Vec<_>>(),
+        "transactions": payment.transactions.iter().map(transaction_view).collect::<Vec<_>>(),
+        "refunds": payment.refunds.iter().map(refund_view).collect::<Vec<_>>(),
+    })
+}
+
+fn transaction_view(transaction: &Transaction) -> Value {
+    json!({
+        "transaction_id": transaction.transaction_id,
+        "amount": transaction.amount,
+        "paid_at": transaction.paid_at,
+        "notifications": transaction.notifications,
+    })
+}
+
+fn refund_view(refund: &Refund) -> Value {
+    json!({
+        "refund_no": refund.refund_no,
+        "refund_id": refund.refund_id,
+        "transaction_id": refund.transaction_id,
+        "amount": refund.amount,
+        "status": refund_status(refund),
+        "notifications": refund.notifications,
+    })
+}
+
+fn refund_status(refund: &Refund) -> &'static str {
+    match refund.settled.as_ref().map(|settled| settled.outcome) {
+        None => "processing",
+        Some(RefundOutcome::Success) => "success",
+        Some(RefundOutcome::Abnormal) => "abnormal",
+        Some(RefundOutcome::Closed) => "closed",
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| Problem::InvalidRequest(error.to_string()))
+}
+
+fn answer<T: Serialize>(result: Result<T, Problem>) -> Response {
+    match result {
+        Ok(value) => Json(value).into_response(),
+        Err(problem) => problem.into_response(),
+    }
+}

@@ -1,0 +1,312 @@
+//! Notifications on their way, and refunds in progress: whatever happens by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use jiff::Timestamp;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::error::JournalError;
+use crate::ledger::{Delivery, Event, Gateway, PaymentKey, RefundKey, Settled, Subject};
+use crate::state::{Shared, State};
+use crate::wechat_pay;
+
+/// How long a gateway waits for an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest answer that is read.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a reordered notification waits to be overtaken.
+const HELD_MAX: Duration = Duration::from_secs(2);
+
+/// Work for the delivery worker.
+#[derive(Clone, Debug)]
+pub(crate) enum Job {
+    Deliver {
+        number: u64,
+        wait: Duration,
+        pace: Pace,
+    },
+    SettleRefund {
+        refund: RefundKey,
+        wait: Duration,
+    },
+}
+
+/// Whether a notification goes in its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    InTurn,
+    Overtaken,
+}
+
+/// A notification as it goes out: signed, for one delivery.
+pub(crate) struct Outgoing {
+    pub(crate) url: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What the callback answered.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
+}
+
+/// What announces one subject: the change to keep, then the work to start.
+#[derive(Default)]
+pub(crate) struct Announcement {
+    pub(crate) events: Vec<Event>,
+    pub(crate) jobs: Vec<Job>,
+}
+
+/// Plain HTTP: the callbacks are on this machine.
+pub(crate) struct Client(HttpClient<HttpConnector, Full<Bytes>>);
+
+impl Client {
+    pub(crate) fn new() -> Self {
+        Self(HttpClient::builder(TokioExecutor::new()).build_http())
+    }
+
+    /// The answer, or nothing where there was none in time.
+    pub(crate) async fn send(&self, outgoing: Outgoing) -> Option<Answer> {
+        timeout(ANSWER_TIMEOUT, self.exchange(outgoing))
+            .await
+            .ok()
+            .flatten()
+    }
+
+    async fn exchange(&self, outgoing: Outgoing) -> Option<Answer> {
+        let mut request = Request::new(Full::from(outgoing.body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = outgoing.url.parse().ok()?;
+        *request.headers_mut() = outgoing.headers;
+        let response = self.0.request(request).await.ok()?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+            .collect()
+            .await
+            .ok()?;
+        Some(Answer {
+            status,
+            body: body.to_bytes(),
+        })
+    }
+}
+
+/// Does all work until it is aborted, which ends the work with it.
+pub(crate) async fn work(shared: Arc<Shared>, mut queue: UnboundedReceiver<Job>) {
+    let mut running = JoinSet::new();
+    loop {
+        tokio::select! {
+            job = queue.recv() => match job {
+                Some(job) => { running.spawn(run(Arc::clone(&shared), job)); }
+                None => return,
+            },
+            Some(_) = running.join_next() => {}
+        }
+    }
+}
+
+/// Starts what a restart interrupted: pending refunds, and deliveries.
+pub(crate) fn resume(shared: &Shared) {
+    // The callback comes up together with the simulator: it gets a moment to listen.
+    let wait = shared
+        .config
+        .retry_schedule
+        .first()
+        .copied()
+        .unwrap_or_default();
+    let state = shared.lock();
+    let deliveries = state.ledger.deliveries().map(|delivery| Job::Deliver {
+        number: delivery.number,
+        wait,
+        pace: Pace::InTurn,
+    });
+    let pending = state.ledger.payments().flat_map(|payment| {
+        let open = payment
+            .refunds
+            .iter()
+            .filter(|refund| refund.settled.is_none());
+        open.map(|refund| Job::SettleRefund {
+            refund: RefundKey {
+                gateway: payment.key.gateway,
+                refund_no: refund.refund_no.clone(),
+            },
+            wait: shared.config.refund_delay,
+        })
+    });
+    let jobs = deliveries.chain(pending).collect();
+    drop(state);
+    shared.start(jobs);
+}
+
+/// Decides how a subject is announced: once, twice, late, or not at all.
+pub(crate) fn announce(
+    state: &mut State,
+    payment: &PaymentKey,
+    subject: Subject,
+    now: Timestamp,
+) -> Announcement {
+    let mut announcement = Announcement::default();
+    let State {
+        ledger,
+        random,
+        faults,
+        ..
+    } = state;
+    let dropped = random.hits(faults.notifications_dropped);
+    let twice = random.hits(faults.notifications_duplicated);
+    let held = random.hits(faults.notifications_reordered);
+    if dropped {
+        return announcement;
+    }
+    let notification_id = format!("EV-{:020}", ledger.next_number());
+    for _ in 0..=usize::from(twice) {
+        let number = ledger.next_number();
+        announcement
+            .events
+            .push(Event::NotificationQueued(Delivery {
+                number,
+                notification_id: notification_id.clone(),
+                payment: payment.clone(),
+                subject: subject.clone(),
+                created_at: now,
+                attempts: 0,
+            }));
+        let pace = if held { Pace::Overtaken } else { Pace::InTurn };
+        announcement.jobs.push(Job::Deliver {
+            number,
+            wait: faults.notification_delay(),
+            pace,
+        });
+    }
+    announcement
+}
+
+/// Signs a notification for one delivery, as its gateway does; nothing if it is not known.
+pub(crate) fn compose(shared: &Shared, delivery: &Delivery) -> Option<Outgoing> {
+    match delivery.payment.gateway {
+        Gateway::WechatPay => wechat_pay::notification::compose(shared, delivery),
+    }
+}
+
+/// Whether the gateway takes this answer for an acknowledgement.
+pub(crate) fn acknowledges(gateway: Gateway, answer: &Answer) -> bool {
+    match gateway {
+        Gateway::WechatPay => wechat_pay::notification::acknowledges(answer.status),
+    }
+}
+
+async fn run(shared: Arc<Shared>, job: Job) {
+    let kept = match job {
+        Job::Deliver { number, wait, pace } => {
+            sleep(wait).await;
+            if pace == Pace::Overtaken {
+                hold(&shared).await;
+            }
+            deliver(&shared, number).await
+        }
+        Job::SettleRefund { refund, wait } => {
+            sleep(wait).await;
+            settle_refund(&shared, &refund)
+        }
+    };
+    if let Err(error) = kept {
+        tracing::error!(error = ?error, "a change cannot be kept");
+    }
+}
+
+async fn hold(shared: &Shared) {
+    let mut overtaken = shared.overtaken.subscribe();
+    // Overtaken or not within the bound, it goes on.
+    let _ = timeout(HELD_MAX, overtaken.changed()).await;
+}
+
+/// Delivers until it is acknowledged or the schedule ends.
+async fn deliver(shared: &Shared, number: u64) -> Result<(), JournalError> {
+    loop {
+        let Some(delivery) = shared.lock().ledger.delivery(number).cloned() else {
+            return Ok(());
+        };
+        let Some(outgoing) = compose(shared, &delivery) else {
+            return Ok(());
+        };
+        let answer = shared.client.send(outgoing).await;
+        let gateway = delivery.payment.gateway;
+        let acknowledged = answer.is_some_and(|answer| acknowledges(gateway, &answer));
+        shared
+            .overtaken
+            .send_modify(|count| *count = count.wrapping_add(1));
+        match after_attempt(shared, delivery, acknowledged)? {
+            Some(wait) => sleep(wait).await,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Counts one delivery; answers the wait before the next one, if there is one.
+fn after_attempt(
+    shared: &Shared,
+    delivery: Delivery,
+    acknowledged: bool,
+) -> Result<Option<Duration>, JournalError> {
+    let scheduled = shared.config.retry_schedule.get(delivery.attempts).copied();
+    let wait = scheduled.filter(|_| !acknowledged);
+    let Delivery {
+        number,
+        payment,
+        subject,
+        ..
+    } = delivery;
+    let next = match wait {
+        Some(_) => Event::DeliveryTried { number },
+        None => Event::DeliveryOver { number },
+    };
+    let sent = Event::NotificationSent {
+        payment,
+        subject,
+        acknowledged,
+    };
+    shared.lock().record(vec![sent, next])?;
+    Ok(wait)
+}
+
+fn settle_refund(shared: &Shared, key: &RefundKey) -> Result<(), JournalError> {
+    let now = shared.now();
+    let mut state = shared.lock();
+    let Some(payment) = state.ledger.payment_by_refund(key).cloned() else {
+        return Ok(());
+    };
+    let Some(refund) = payment.refund(&key.refund_no) else {
+        return Ok(());
+    };
+    let settled = Settled {
+        outcome: refund.outcome,
+        at: now,
+    };
+    let mut events = vec![Event::RefundSettled {
+        refund: key.clone(),
+        settled,
+    }];
+    let mut jobs = Vec::new();
+    if refund.notify_url.is_some() {
+        let subject = Subject::Refund(key.refund_no.clone());
+        let announcement = announce(&mut state, &payment.key, subject, now);
+        events.extend(announcement.events);
+        jobs = announcement.jobs;
+    }
+    state.record(events)?;
+    drop(state);
+    shared.start(jobs);
+    Ok(())
+}

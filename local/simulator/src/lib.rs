@@ -1,0 +1,91 @@
+//! The gateways' side of the laptop: servers that speak the real wire protocols, and controls.
+//!
+//! One wallet, one ledger and one fault plan serve every gateway; each gateway is one module that
+//! verifies, decides and signs as the real one does. Nothing here shares code with the adapters
+//! that it is used to check.
+//!
+//! ```text
+//! /simulator/wechat_pay/v3/…   WeChat Pay API v3, Native, signed both ways
+//! /simulator/pay               the customer's wallet pays a code
+//! /simulator/ledger            what every gateway knows
+//! /simulator/faults            delays, losses and failures from now on
+//! /simulator/replay            an old notification once more
+//! /simulator/notify            a hand-made notification
+//! ```
+//!
+//! What must not be here: our domain, store or gateway crates, and money as a float.
+
+pub mod config;
+mod control;
+mod delivery;
+pub mod error;
+mod faults;
+mod journal;
+mod ledger;
+mod problem;
+mod random;
+mod state;
+mod wallet;
+pub mod wechat_pay;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{any, get, post};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::config::SimulatorConfig;
+use crate::error::StartError;
+use crate::state::Shared;
+
+/// The running gateways. Dropping it stops notifications and refunds, as a kill would.
+pub struct Simulator {
+    shared: Arc<Shared>,
+    worker: AbortHandle,
+}
+
+impl Simulator {
+    /// Reads the stored state, and takes up the notifications and refunds that were under way.
+    ///
+    /// # Errors
+    /// [`StartError`]: outside a tokio runtime, or the state cannot be read.
+    pub fn start(config: SimulatorConfig) -> Result<Self, StartError> {
+        let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        let (jobs, queue) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared::open(config, jobs)?);
+        let worker = runtime.spawn(delivery::work(Arc::clone(&shared), queue));
+        delivery::resume(&shared);
+        Ok(Self {
+            shared,
+            worker: worker.abort_handle(),
+        })
+    }
+
+    /// Every route, each with its `/simulator` prefix.
+    ///
+    /// Serve or merge it as it is: under another prefix the signed paths would not match.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/simulator/pay", post(control::pay))
+            .route("/simulator/ledger", get(control::ledger))
+            .route(
+                "/simulator/faults",
+                get(control::faults).put(control::set_faults),
+            )
+            .route("/simulator/replay", post(control::replay))
+            .route("/simulator/notify", post(control::notify))
+            .route(
+                "/simulator/wechat_pay/{*path}",
+                any(wechat_pay::server::serve),
+            )
+            .with_state(Arc::clone(&self.shared))
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.worker.abort();
+    }
+}

@@ -1,0 +1,145 @@
+//! The keys on both sides, signing, verifying and sealing.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::error::Unspecified;
+use ring::rand::SystemRandom;
+use ring::signature::{
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey,
+};
+
+use crate::error::StartError;
+
+/// The serial of the merchant's certificate.
+pub(crate) const MERCHANT_SERIAL: &str = "4C415443485041590000000000000000000000A1";
+
+/// The id of the public key (public-key mode).
+pub(crate) const PUBLIC_KEY_ID: &str = "PUB_KEY_ID_0119000000012026112300000000000001";
+
+/// The serial of `keys/platform_certificate.pem` (certificate mode).
+pub(crate) const CERTIFICATE_SERIAL: &str = "4C41544348504159000000000000000000000001";
+
+/// Seals notifications: 32 bytes.
+pub(crate) const APIV3_KEY: &str = "LatchpaySimulatorApiV3Key0123456";
+
+/// The scheme that requests, replies and notifications name.
+pub(crate) const SCHEME: &str = "WECHATPAY2-SHA256-RSA2048";
+
+/// Every key that the server holds.
+pub(crate) struct Keys {
+    merchant: Vec<u8>,
+    public_key: RsaKeyPair,
+    certificate: RsaKeyPair,
+    random: SystemRandom,
+}
+
+/// Which of its two keys the gateway signs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyMode {
+    PublicKey,
+    Certificate,
+}
+
+/// What goes into the signature of a reply or notification, besides the body.
+pub(crate) struct Stamp {
+    pub(crate) mode: KeyMode,
+    /// Unix seconds.
+    pub(crate) timestamp: i64,
+    pub(crate) nonce: String,
+}
+
+impl KeyMode {
+    pub(crate) fn serial(self) -> &'static str {
+        match self {
+            Self::PublicKey => PUBLIC_KEY_ID,
+            Self::Certificate => CERTIFICATE_SERIAL,
+        }
+    }
+
+    pub(crate) fn named(serial: &str) -> Option<Self> {
+        [Self::PublicKey, Self::Certificate]
+            .into_iter()
+            .find(|mode| mode.serial() == serial)
+    }
+}
+
+impl Keys {
+    pub(crate) fn embedded() -> Result<Self, StartError> {
+        Ok(Self {
+            merchant: der(
+                "merchant_public_key.pem",
+                include_str!("../../keys/merchant_public_key.pem"),
+            )?,
+            public_key: private_key(
+                "wechatpay_private_key.pem",
+                include_str!("../../keys/wechatpay_private_key.pem"),
+            )?,
+            certificate: private_key(
+                "platform_private_key.pem",
+                include_str!("../../keys/platform_private_key.pem"),
+            )?,
+            random: SystemRandom::new(),
+        })
+    }
+
+    /// Whether the merchant signed this message; the signature is base64.
+    pub(crate) fn merchant_signed(&self, message: &[u8], signature: &str) -> bool {
+        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.merchant);
+        let signature = STANDARD.decode(signature);
+        signature.is_ok_and(|signature| key.verify(message, &signature).is_ok())
+    }
+
+    /// The headers that sign a body.
+    pub(crate) fn signed(&self, stamp: &Stamp, body: &[u8]) -> Result<HeaderMap, Unspecified> {
+        let timestamp = stamp.timestamp.to_string();
+        let mut message = format!("{timestamp}\n{}\n", stamp.nonce).into_bytes();
+        message.extend_from_slice(body);
+        message.push(b'\n');
+        let signature = self.sign(stamp.mode, &message)?;
+        let values = [
+            ("wechatpay-timestamp", timestamp.as_str()),
+            ("wechatpay-nonce", stamp.nonce.as_str()),
+            ("wechatpay-signature", signature.as_str()),
+            ("wechatpay-serial", stamp.mode.serial()),
+            ("wechatpay-signature-type", SCHEME),
+        ];
+        let headers = values.into_iter().map(|(name, value)| {
+            let value = HeaderValue::from_str(value).map_err(|_| Unspecified)?;
+            Ok((HeaderName::from_static(name), value))
+        });
+        headers.collect()
+    }
+
+    fn sign(&self, mode: KeyMode, message: &[u8]) -> Result<String, Unspecified> {
+        let key = match mode {
+            KeyMode::PublicKey => &self.public_key,
+            KeyMode::Certificate => &self.certificate,
+        };
+        let mut signature = vec![0; key.public().modulus_len()];
+        key.sign(&RSA_PKCS1_SHA256, &self.random, message, &mut signature)?;
+        Ok(STANDARD.encode(signature))
+    }
+}
+
+/// Seals a notification's content with the APIv3 key; the nonce is 12 characters. Base64.
+pub(crate) fn seal(plaintext: &[u8], nonce: &str, context: &str) -> Result<String, Unspecified> {
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, APIV3_KEY.as_bytes())?);
+    let nonce: [u8; NONCE_LEN] = nonce.as_bytes().try_into().map_err(|_| Unspecified)?;
+    let mut sealed = plaintext.to_vec();
+    let nonce = Nonce::assume_unique_for_key(nonce);
+    key.seal_in_place_append_tag(nonce, Aad::from(context.as_bytes()), &mut sealed)?;
+    Ok(STANDARD.encode(sealed))
+}
+
+fn private_key(name: &'static str, pem: &str) -> Result<RsaKeyPair, StartError> {
+    RsaKeyPair::from_pkcs8(&der(name, pem)?).map_err(|_| StartError::Key { name })
+}
+
+fn der(name: &'static str, pem: &str) -> Result<Vec<u8>, StartError> {
+    let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+    STANDARD
+        .decode(lines.collect::<String>())
+        .map_err(|_| StartError::Key { name })
+}
