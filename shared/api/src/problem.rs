@@ -92,10 +92,7 @@ impl Problem {
     /// A malformed field.
     #[must_use]
     pub fn invalid(field: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self::InvalidRequest {
-            field: field.into(),
-            rule: rule.into(),
-        }
+        Self::InvalidRequest { field: field.into(), rule: rule.into() }
     }
 
     /// Status and stable code.
@@ -174,18 +171,12 @@ impl Problem {
             Rejection::GatewayNotAccepted => Self::GatewayNotAccepted,
             Rejection::GatewayRequired => Self::invalid("gateway", "required by this product"),
             Rejection::QuoteTampered => Self::QuoteTampered,
-            Rejection::QuoteExpired { offer } => Self::QuoteExpired {
-                offer: of.offer(offer),
-            },
-            Rejection::QuoteStale { offer } => Self::QuoteStale {
-                offer: of.offer(offer),
-            },
+            Rejection::QuoteExpired { offer } => Self::QuoteExpired { offer: of.offer(offer) },
+            Rejection::QuoteStale { offer } => Self::QuoteStale { offer: of.offer(offer) },
             Rejection::OrderSuperseded { live } => Self::OrderSuperseded {
                 live_order: live.map(|order| Box::new(OrderView::of(of.booking, &order, of.on))),
             },
-            Rejection::OrderClosed { offer, .. } => Self::OrderClosed {
-                offer: of.offer(offer),
-            },
+            Rejection::OrderClosed { offer, .. } => Self::OrderClosed { offer: of.offer(offer) },
             Rejection::OrderAlreadyPaid => Self::OrderAlreadyPaid,
             Rejection::AttemptsExhausted => Self::AttemptsExhausted,
             Rejection::IdempotencyMismatch => Self::IdempotencyMismatch,

@@ -95,11 +95,7 @@ impl Request {
     pub fn customer(&self) -> Result<&str, Problem> {
         let caller = self.caller.as_ref().ok_or(Problem::Unauthenticated)?;
         let fits = (1..=CUSTOMER_ID_LEN_MAX).contains(&caller.subject.len());
-        if fits {
-            Ok(&caller.subject)
-        } else {
-            Err(Problem::Unauthenticated)
-        }
+        if fits { Ok(&caller.subject) } else { Err(Problem::Unauthenticated) }
     }
 
     /// Refuses a caller without a scope.
@@ -109,11 +105,7 @@ impl Request {
     pub fn require_scope(&self, scope: &str) -> Result<(), Problem> {
         self.customer()?;
         let held = self.caller.iter().flat_map(|caller| &caller.scopes);
-        if held.into_iter().any(|one| one == scope) {
-            Ok(())
-        } else {
-            Err(Problem::Forbidden)
-        }
+        if held.into_iter().any(|one| one == scope) { Ok(()) } else { Err(Problem::Forbidden) }
     }
 
     /// The body as JSON of a type.
@@ -133,9 +125,7 @@ impl Request {
             };
             Problem::invalid(field, error.inner().to_string())
         })?;
-        reader
-            .end()
-            .map_err(|error| Problem::invalid("body", error.to_string()))?;
+        reader.end().map_err(|error| Problem::invalid("body", error.to_string()))?;
         Ok(value)
     }
 
@@ -144,11 +134,7 @@ impl Request {
     /// # Errors
     /// [`Problem::TooLarge`].
     pub fn check_size(&self) -> Result<(), Problem> {
-        if self.body.len() > BODY_LEN_MAX {
-            Err(Problem::TooLarge)
-        } else {
-            Ok(())
-        }
+        if self.body.len() > BODY_LEN_MAX { Err(Problem::TooLarge) } else { Ok(()) }
     }
 
     /// The client's `Idempotency-Key`, where it sent one.
@@ -164,8 +150,7 @@ impl Request {
                 && text.bytes().all(|byte| byte.is_ascii_graphic())
         });
         let rule = || format!("1 to {IDEMPOTENCY_KEY_LEN_MAX} visible ASCII characters");
-        text.map(Some)
-            .ok_or_else(|| Problem::invalid("Idempotency-Key", rule()))
+        text.map(Some).ok_or_else(|| Problem::invalid("Idempotency-Key", rule()))
     }
 
     /// One parameter of the query, percent-decoded.
@@ -174,9 +159,7 @@ impl Request {
     /// [`Problem::InvalidRequest`] if it is given twice or is no UTF-8 text.
     pub fn query_parameter(&self, name: &str) -> Result<Option<String>, Problem> {
         let pairs = form_urlencoded::parse(self.query.as_deref().unwrap_or_default().as_bytes());
-        let mut values = pairs
-            .filter(|(key, _)| key == name)
-            .map(|(_, value)| value.into_owned());
+        let mut values = pairs.filter(|(key, _)| key == name).map(|(_, value)| value.into_owned());
         let first = values.next();
         match values.next() {
             Some(_) => Err(Problem::invalid(name, "given more than once")),
@@ -185,13 +168,8 @@ impl Request {
     }
 
     fn is_json(&self) -> bool {
-        let value = self
-            .headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        let essence = value
-            .and_then(|value| value.split(';').next())
-            .unwrap_or_default();
+        let value = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = value.and_then(|value| value.split(';').next()).unwrap_or_default();
         essence.trim().eq_ignore_ascii_case("application/json")
     }
 }
@@ -252,11 +230,7 @@ mod tests {
     #[test]
     fn only_json_is_read_and_only_up_to_the_bound() {
         let ask = r#"{"quantity":1}"#;
-        assert!(
-            request("application/json; charset=utf-8", ask)
-                .json::<AskQuote>()
-                .is_ok()
-        );
+        assert!(request("application/json; charset=utf-8", ask).json::<AskQuote>().is_ok());
         let text = request("text/plain", ask).json::<AskQuote>();
         assert!(matches!(text, Err(Problem::NotJson)));
         let padding = " ".repeat(BODY_LEN_MAX - ask.len());

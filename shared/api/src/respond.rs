@@ -43,17 +43,11 @@ pub fn problem(problem: &Problem, language: Language, request_id: &str) -> Answe
     let (status, code) = problem.spec();
     let (title, detail) = texts(problem, language);
     let mut body = Map::new();
-    body.insert(
-        "type".to_owned(),
-        json!(format!("urn:latchpay:problem:{code}")),
-    );
+    body.insert("type".to_owned(), json!(format!("urn:latchpay:problem:{code}")));
     body.insert("title".to_owned(), json!(title));
     body.insert("status".to_owned(), json!(status.as_u16()));
     body.insert("detail".to_owned(), json!(detail));
-    body.insert(
-        "instance".to_owned(),
-        json!(format!("urn:latchpay:request:{request_id}")),
-    );
+    body.insert("instance".to_owned(), json!(format!("urn:latchpay:request:{request_id}")));
     body.insert("code".to_owned(), json!(code));
     body.extend(extras(problem));
     let bytes = Value::Object(body).to_string().into_bytes();
@@ -75,10 +69,7 @@ fn extras(problem: &Problem) -> Vec<(String, Value)> {
         | Problem::OrderClosed { offer } => extra("offer", json!(offer)),
         Problem::OrderSuperseded { live_order } => extra("live_order", json!(live_order)),
         Problem::QuantityOutOfRange { min, max } => {
-            vec![
-                ("min".to_owned(), json!(min)),
-                ("max".to_owned(), json!(max)),
-            ]
+            vec![("min".to_owned(), json!(min)), ("max".to_owned(), json!(max))]
         }
         Problem::RenewalLimitReached { max_renewals } => extra("max_renewals", json!(max_renewals)),
         Problem::Unauthenticated

@@ -25,27 +25,15 @@ pub const ROUTES: [RouteSpec; 11] = [
     route("GET", "/v1/bookings", "bookings"),
     route("GET", "/v1/bookings/{booking_id}", "bookings"),
     route("POST", "/v1/bookings/{booking_id}/cancel", "bookings"),
-    route(
-        "POST",
-        "/v1/bookings/{booking_id}/orders/{order_id}/cancel",
-        "bookings",
-    ),
+    route("POST", "/v1/bookings/{booking_id}/orders/{order_id}/cancel", "bookings"),
     route("POST", "/v1/bookings/{booking_id}/quotes", "quote"),
     route("POST", "/v1/bookings/{booking_id}/orders", "create-order"),
-    route(
-        "POST",
-        "/v1/bookings/{booking_id}/payments",
-        "generate-payment",
-    ),
+    route("POST", "/v1/bookings/{booking_id}/payments", "generate-payment"),
     route("POST", "/v1/callbacks/{gateway}", "callback"),
 ];
 
 const fn route(method: &'static str, path: &'static str, function: &'static str) -> RouteSpec {
-    RouteSpec {
-        method,
-        path,
-        function,
-    }
+    RouteSpec { method, path, function }
 }
 
 /// A request's route with its parameters read.
@@ -161,10 +149,7 @@ mod tests {
             ("POST", "/v1/callbacks/WeChat"),
         ] {
             let method: Method = method.parse().unwrap();
-            assert!(
-                matches!(Route::parse(&method, path), Err(Problem::NotFound)),
-                "{path}"
-            );
+            assert!(matches!(Route::parse(&method, path), Err(Problem::NotFound)), "{path}");
         }
     }
 }

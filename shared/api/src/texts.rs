@@ -17,9 +17,7 @@ impl Language {
     /// The best language for a request; English where it does not say.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let wanted = headers
-            .get(header::ACCEPT_LANGUAGE)
-            .and_then(|value| value.to_str().ok());
+        let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let ranked = accept_language::parse(wanted.unwrap_or_default());
         let known = ranked.iter().find_map(|tag| match tag.split('-').next() {
             Some(primary) if primary.eq_ignore_ascii_case("zh") => Some(Self::Chinese),
@@ -83,19 +81,14 @@ fn both(problem: &Problem) -> (Both<&'static str>, Both<String>) {
         }
         Problem::Unauthenticated => (
             ["Sign in first", "请先登录"],
-            [
-                "The request carries no valid credentials.",
-                "请求未携带有效的身份凭证。",
-            ],
+            ["The request carries no valid credentials.", "请求未携带有效的身份凭证。"],
         ),
-        Problem::Forbidden => (
-            ["Not allowed", "没有权限"],
-            ["You may not do this.", "您没有执行此操作的权限。"],
-        ),
-        Problem::NotFound => (
-            ["Not found", "未找到"],
-            ["There is nothing here for you.", "这里没有您要找的内容。"],
-        ),
+        Problem::Forbidden => {
+            (["Not allowed", "没有权限"], ["You may not do this.", "您没有执行此操作的权限。"])
+        }
+        Problem::NotFound => {
+            (["Not found", "未找到"], ["There is nothing here for you.", "这里没有您要找的内容。"])
+        }
         Problem::QuoteStale { .. } => (
             ["The offer has changed", "报价已变更"],
             [
@@ -137,10 +130,7 @@ fn both(problem: &Problem) -> (Both<&'static str>, Both<String>) {
         ),
         Problem::FlowMismatch => (
             ["The product is sold another way", "产品的购买流程不同"],
-            [
-                "The product's flow does not take this call.",
-                "该产品的购买流程不支持此调用。",
-            ],
+            ["The product's flow does not take this call.", "该产品的购买流程不支持此调用。"],
         ),
         Problem::AttemptsExhausted => (
             ["No attempt is left", "尝试次数已用尽"],
@@ -167,17 +157,11 @@ fn both(problem: &Problem) -> (Both<&'static str>, Both<String>) {
         ),
         Problem::GatewayNotAccepted => (
             ["The gateway is not accepted", "不支持该支付渠道"],
-            [
-                "This product does not accept that gateway.",
-                "该产品不支持此支付渠道。",
-            ],
+            ["This product does not accept that gateway.", "该产品不支持此支付渠道。"],
         ),
         Problem::IdempotencyMismatch => (
             ["The key was used before", "幂等键已被使用"],
-            [
-                "The same key was used for another request.",
-                "同一个键已用于另一个内容不同的请求。",
-            ],
+            ["The same key was used for another request.", "同一个键已用于另一个内容不同的请求。"],
         ),
         Problem::TooLarge => (
             ["The body is too large", "请求体过大"],
@@ -185,10 +169,7 @@ fn both(problem: &Problem) -> (Both<&'static str>, Both<String>) {
         ),
         Problem::NotJson => (
             ["The body is not JSON", "请求体不是 JSON"],
-            [
-                "Send `Content-Type: application/json`.",
-                "请使用 `Content-Type: application/json`。",
-            ],
+            ["Send `Content-Type: application/json`.", "请使用 `Content-Type: application/json`。"],
         ),
         Problem::GatewayRefused => (
             ["The gateway refused", "支付渠道拒绝"],
@@ -211,10 +192,9 @@ fn both(problem: &Problem) -> (Both<&'static str>, Both<String>) {
                 "存储暂不可用，可稍后重发相同请求。",
             ],
         ),
-        Problem::Internal(_) => (
-            ["We failed", "内部错误"],
-            ["Something went wrong here.", "服务内部出现错误。"],
-        ),
+        Problem::Internal(_) => {
+            (["We failed", "内部错误"], ["Something went wrong here.", "服务内部出现错误。"])
+        }
     };
     (titles, details.map(str::to_owned))
 }

@@ -30,9 +30,7 @@ pub struct Keyring {
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.keys.iter().map(|(id, _)| id))
-            .finish()
+        f.debug_list().entries(self.keys.iter().map(|(id, _)| id)).finish()
     }
 }
 
@@ -67,11 +65,7 @@ struct Claims {
     amount: i64,
     currency: Currency,
     price_version: String,
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        default,
-        with = "millisecond::optional"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none", default, with = "millisecond::optional")]
     base: Option<Timestamp>,
     #[serde(with = "millisecond::required")]
     issued: Timestamp,
@@ -131,28 +125,18 @@ impl Keyring {
         // Compares in constant time.
         hmac::verify(key, signed.as_bytes(), &signature).ok()?;
         let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
-        serde_json::from_slice::<Claims>(&claims)
-            .ok()
-            .map(Claims::quote)
+        serde_json::from_slice::<Claims>(&claims).ok().map(Claims::quote)
     }
 }
 
 fn is_key_id(id: &str) -> bool {
     (1..=16).contains(&id.len())
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 impl Claims {
     fn of(quote: &Quote) -> Self {
-        let Quote {
-            token_id,
-            booking_id,
-            customer_id,
-            order_id,
-            offer,
-        } = quote.clone();
+        let Quote { token_id, booking_id, customer_id, order_id, offer } = quote.clone();
         Self {
             id: token_id,
             booking: booking_id,
@@ -200,10 +184,8 @@ mod tests {
     use domain::ids::Ids;
 
     fn keyring(ids: &[&str]) -> Keyring {
-        let keys: Vec<_> = ids
-            .iter()
-            .map(|id| ((*id).to_owned(), format!("{id:_<32}").into_bytes()))
-            .collect();
+        let keys: Vec<_> =
+            ids.iter().map(|id| ((*id).to_owned(), format!("{id:_<32}").into_bytes())).collect();
         Keyring::new(&keys).unwrap()
     }
 
@@ -274,14 +256,8 @@ mod tests {
         for (keys, problem) in [
             (vec![], InvalidKeyring::Empty),
             (vec![("a.b".to_owned(), key())], InvalidKeyring::KeyId),
-            (
-                vec![("a".to_owned(), key()), ("a".to_owned(), key())],
-                InvalidKeyring::KeyId,
-            ),
-            (
-                vec![("a".to_owned(), vec![0; 31])],
-                InvalidKeyring::TooShort,
-            ),
+            (vec![("a".to_owned(), key()), ("a".to_owned(), key())], InvalidKeyring::KeyId),
+            (vec![("a".to_owned(), vec![0; 31])], InvalidKeyring::TooShort),
         ] {
             assert_eq!(Keyring::new(&keys).unwrap_err(), problem);
         }

@@ -137,9 +137,7 @@ impl Booking {
     /// The live order, if it has this id.
     #[must_use]
     pub fn live(&self, order_id: &OrderId) -> Option<&Order> {
-        self.live_order
-            .as_ref()
-            .filter(|order| order.order_id == *order_id)
+        self.live_order.as_ref().filter(|order| order.order_id == *order_id)
     }
 }
 
@@ -213,11 +211,7 @@ pub struct Order {
     #[serde(with = "millisecond::required")]
     pub created_at: Timestamp,
     /// Set once, with the first payment: every payment of the order expires at it.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "millisecond::optional"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "millisecond::optional")]
     pub pay_by: Option<Timestamp>,
     /// The order that replaced this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -236,10 +230,7 @@ impl Order {
     pub fn current_payment(&self) -> Option<&Payment> {
         match self.status {
             OrderStatus::Pending => self.payments.iter().find(|payment| payment.is_open()),
-            OrderStatus::Paid => self
-                .payments
-                .iter()
-                .find(|payment| self.is_applied(payment)),
+            OrderStatus::Paid => self.payments.iter().find(|payment| self.is_applied(payment)),
             OrderStatus::Superseded
             | OrderStatus::Stale
             | OrderStatus::Expired
@@ -250,25 +241,19 @@ impl Order {
     /// The payment of that id.
     #[must_use]
     pub fn payment(&self, payment_id: &PaymentId) -> Option<&Payment> {
-        self.payments
-            .iter()
-            .find(|payment| payment.payment_id == *payment_id)
+        self.payments.iter().find(|payment| payment.payment_id == *payment_id)
     }
 
     /// Our refund of a captured transaction.
     #[must_use]
     pub fn refund_of(&self, payment_id: &PaymentId, transaction_id: &str) -> Option<&Refund> {
-        self.refunds
-            .iter()
-            .find(|refund| refund.is_of(payment_id, transaction_id))
+        self.refunds.iter().find(|refund| refund.is_of(payment_id, transaction_id))
     }
 
     /// Whether some payment may still be paid at its gateway.
     #[must_use]
     pub fn has_unsettled_payment(&self) -> bool {
-        self.payments
-            .iter()
-            .any(|payment| payment.is_open() || payment.is_closing())
+        self.payments.iter().any(|payment| payment.is_open() || payment.is_closing())
     }
 
     /// Whether that payment's money bought the order.
@@ -323,10 +308,7 @@ impl Payment {
     /// Whether it is wanted: being created, or payable.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        matches!(
-            self.status,
-            PaymentStatus::Creating | PaymentStatus::Payable
-        )
+        matches!(self.status, PaymentStatus::Creating | PaymentStatus::Payable)
     }
 
     /// Whether it is to be closed.
@@ -432,10 +414,7 @@ impl Refund {
     /// Whether nothing more is to be done by itself.
     #[must_use]
     pub const fn is_settled(&self) -> bool {
-        matches!(
-            self.status,
-            RefundStatus::Succeeded | RefundStatus::NeedsAttention
-        )
+        matches!(self.status, RefundStatus::Succeeded | RefundStatus::NeedsAttention)
     }
 }
 

@@ -27,13 +27,7 @@ impl Change {
     pub fn of(booking: &Booking) -> Self {
         let mut booking = booking.clone();
         booking.version = booking.version.saturating_add(1);
-        Self {
-            booking,
-            ended: vec![],
-            made: None,
-            tasks: vec![],
-            done: vec![],
-        }
+        Self { booking, ended: vec![], made: None, tasks: vec![], done: vec![] }
     }
 
     /// Ends the live order: it leaves the booking, and its open codes are to be closed.
@@ -53,11 +47,7 @@ impl Change {
         let open = order.payments.iter().filter(|payment| payment.is_open());
         let tasks = open.map(|p| close_task(&self.booking, order, &p.payment_id, now));
         self.tasks.extend(tasks.collect::<Vec<_>>());
-        for payment in order
-            .payments
-            .iter_mut()
-            .filter(|payment| payment.is_open())
-        {
+        for payment in order.payments.iter_mut().filter(|payment| payment.is_open()) {
             payment.status = PaymentStatus::Closing;
         }
     }
@@ -100,13 +90,8 @@ pub fn close_task(
 ) -> Task {
     Task {
         booking_id: booking.booking_id.clone(),
-        record: Record::Order {
-            order_id: order.order_id.clone(),
-            order_seq: order.seq,
-        },
-        kind: TaskKind::ClosePayment {
-            payment_id: payment_id.clone(),
-        },
+        record: Record::Order { order_id: order.order_id.clone(), order_seq: order.seq },
+        kind: TaskKind::ClosePayment { payment_id: payment_id.clone() },
         due_at: now,
         tries: 0,
         attention: None,
@@ -128,27 +113,15 @@ impl Ending {
     /// An end with a reason.
     #[must_use]
     pub const fn because(status: OrderStatus, reason: EndReason) -> Self {
-        Self {
-            status,
-            reason: Some(reason),
-            superseded_by: None,
-        }
+        Self { status, reason: Some(reason), superseded_by: None }
     }
 
     /// Voided by a newer order.
     #[must_use]
     pub const fn superseded_by(order_id: OrderId) -> Self {
-        Self {
-            status: OrderStatus::Superseded,
-            reason: None,
-            superseded_by: Some(order_id),
-        }
+        Self { status: OrderStatus::Superseded, reason: None, superseded_by: Some(order_id) }
     }
 
     /// Paid for.
-    pub const PAID: Self = Self {
-        status: OrderStatus::Paid,
-        reason: None,
-        superseded_by: None,
-    };
+    pub const PAID: Self = Self { status: OrderStatus::Paid, reason: None, superseded_by: None };
 }

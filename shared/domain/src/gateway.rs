@@ -20,9 +20,7 @@ impl GatewayName {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=Self::LEN_MAX).contains(&text.len())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         fits.then(|| Self(text.to_owned()))
     }
 

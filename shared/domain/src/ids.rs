@@ -119,8 +119,7 @@ fn is_id(text: &str) -> bool {
 }
 
 fn is_hex(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// What a gateway carries back to us with every notification of a payment.
@@ -151,10 +150,7 @@ impl RefundNumber {
     /// The number as the gateway gets it: at most 64 characters, hex digits only.
     #[must_use]
     pub fn to_wire(&self) -> String {
-        format!(
-            "{}{}{:08x}",
-            self.refund_id, self.booking_key, self.order_seq
-        )
+        format!("{}{}{:08x}", self.refund_id, self.booking_key, self.order_seq)
     }
 
     /// Reads a number that a gateway sent back; `None` if it cannot be one of ours.
@@ -166,11 +162,7 @@ impl RefundNumber {
             return None;
         }
         let order_seq = u32::from_str_radix(seq, 16).ok()?;
-        Some(Self {
-            refund_id: RefundId::parse(id)?,
-            booking_key: key.to_owned(),
-            order_seq,
-        })
+        Some(Self { refund_id: RefundId::parse(id)?, booking_key: key.to_owned(), order_seq })
     }
 }
 
@@ -209,9 +201,8 @@ impl Ids {
     /// Ids under `secret`; `None` if it has fewer than [`SECRET_LEN_MIN`] bytes.
     #[must_use]
     pub fn new(secret: &[u8]) -> Option<Self> {
-        (secret.len() >= SECRET_LEN_MIN).then(|| Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, secret),
-        })
+        (secret.len() >= SECRET_LEN_MIN)
+            .then(|| Self { key: hmac::Key::new(hmac::HMAC_SHA256, secret) })
     }
 
     /// The booking of `customer` made under `idempotency_key`, for a product.
@@ -222,10 +213,7 @@ impl Ids {
         idempotency_key: &str,
         product: &ProductTag,
     ) -> BookingId {
-        let digits = self.derive(
-            "booking",
-            &[customer.as_bytes(), idempotency_key.as_bytes()],
-        );
+        let digits = self.derive("booking", &[customer.as_bytes(), idempotency_key.as_bytes()]);
         let key = digits.get(..BOOKING_KEY_LEN).unwrap_or_default();
         BookingId(format!("{key}{}", product.0))
     }
@@ -269,34 +257,21 @@ impl Ids {
     /// The payment of an order at a gateway, by attempt.
     #[must_use]
     pub fn payment(&self, order: &OrderId, gateway: &GatewayName, attempt: u32) -> PaymentId {
-        let parts = [
-            order.0.as_bytes(),
-            gateway.as_str().as_bytes(),
-            &attempt.to_be_bytes(),
-        ];
+        let parts = [order.0.as_bytes(), gateway.as_str().as_bytes(), &attempt.to_be_bytes()];
         PaymentId(self.derive("payment", &parts))
     }
 
     /// One attempt to give a captured transaction back.
     #[must_use]
     pub fn refund(&self, payment_id: &str, transaction_id: &str, attempt: u32) -> RefundId {
-        let parts = [
-            payment_id.as_bytes(),
-            transaction_id.as_bytes(),
-            &attempt.to_be_bytes(),
-        ];
+        let parts = [payment_id.as_bytes(), transaction_id.as_bytes(), &attempt.to_be_bytes()];
         RefundId(self.derive("refund", &parts))
     }
 
     /// The echo as text: at most 128 characters (WeChat Pay's `attach` is the shortest field).
     #[must_use]
     pub fn seal_echo(&self, echo: &Echo) -> String {
-        let Echo {
-            booking_id,
-            order_id,
-            order_seq,
-            attempt,
-        } = echo;
+        let Echo { booking_id, order_id, order_seq, attempt } = echo;
         let mark = self.mark(echo);
         format!("lp1.{booking_id}.{order_id}.{order_seq}.{attempt}.{mark}")
     }
@@ -340,11 +315,7 @@ impl Ids {
 }
 
 fn hex_prefix(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .take(ID_LEN / 2)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    bytes.iter().take(ID_LEN / 2).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -373,19 +344,13 @@ mod tests {
     #[test]
     fn parts_do_not_run_into_each_other() {
         let tag = ids().product_tag("desk");
-        assert_ne!(
-            ids().booking("ab", "c", &tag),
-            ids().booking("a", "bc", &tag)
-        );
+        assert_ne!(ids().booking("ab", "c", &tag), ids().booking("a", "bc", &tag));
     }
 
     #[test]
     fn a_booking_id_names_its_product_and_its_key_does_not_depend_on_it() {
         let (desk, room) = (ids().product_tag("desk"), ids().product_tag("room"));
-        let (at_desk, in_room) = (
-            ids().booking("a", "k", &desk),
-            ids().booking("a", "k", &room),
-        );
+        let (at_desk, in_room) = (ids().booking("a", "k", &desk), ids().booking("a", "k", &room));
         assert_eq!(at_desk.product_tag(), desk);
         assert_eq!(at_desk.key(), in_room.key());
         assert_ne!(at_desk, in_room);
@@ -406,11 +371,7 @@ mod tests {
         for at in 0..text.len() {
             let mut bytes = text.clone().into_bytes();
             bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
-            assert_eq!(
-                ids().open_echo(&String::from_utf8(bytes).unwrap()),
-                None,
-                "{at}"
-            );
+            assert_eq!(ids().open_echo(&String::from_utf8(bytes).unwrap()), None, "{at}");
         }
         assert_eq!(ids().open_echo(&format!("{text}.x")), None);
     }

@@ -214,10 +214,7 @@ pub struct InvalidProduct {
 
 impl InvalidProduct {
     fn new(field: &'static str, rule: impl Into<String>) -> Self {
-        Self {
-            field,
-            rule: rule.into(),
-        }
+        Self { field, rule: rule.into() }
     }
 }
 
@@ -268,11 +265,7 @@ impl Product {
     /// The price of one unit in an order of `quantity` units.
     #[must_use]
     pub fn unit_price(&self, kind: Kind, quantity: u32) -> Money {
-        let tier = self
-            .tiers
-            .iter()
-            .rev()
-            .find(|tier| tier.min_quantity <= quantity);
+        let tier = self.tiers.iter().rev().find(|tier| tier.min_quantity <= quantity);
         match (kind, tier) {
             (Kind::First, Some(tier)) => tier.first_unit_price,
             (Kind::Renewal, Some(tier)) => tier.renewal_unit_price,
@@ -287,25 +280,19 @@ impl Product {
         // A unit price is constant between two tiers: the extremes lie at the ends of a stretch.
         let starts = self.tiers.iter().map(|tier| tier.min_quantity);
         let ends = starts.clone().map(|start| start.saturating_sub(1));
-        let quantities = starts
-            .chain(ends)
-            .chain([self.min_quantity, self.max_quantity]);
+        let quantities = starts.chain(ends).chain([self.min_quantity, self.max_quantity]);
         let amounts = quantities
             .filter(|quantity| (self.min_quantity..=self.max_quantity).contains(quantity))
             .flat_map(|quantity| [Kind::First, Kind::Renewal].map(|kind| (kind, quantity)))
             .filter_map(|(kind, quantity)| self.unit_price(kind, quantity).times(quantity))
             .map(|money| money.amount);
-        amounts.fold((i64::MAX, 0), |(min, max), amount| {
-            (min.min(amount), max.max(amount))
-        })
+        amounts.fold((i64::MAX, 0), |(min, max), amount| (min.min(amount), max.max(amount)))
     }
 
     fn check_names(&self) -> Result<(), InvalidProduct> {
         let id = &self.product_id;
         let id_fits = (1..=PRODUCT_ID_LEN_MAX).contains(&id.len())
-            && id
-                .bytes()
-                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'));
+            && id.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'));
         if !id_fits {
             let rule = format!("1 to {PRODUCT_ID_LEN_MAX} of a-z, 0-9, - and _");
             return Err(InvalidProduct::new("product_id", rule));
@@ -318,10 +305,7 @@ impl Product {
             return Err(InvalidProduct::new("name", rule));
         }
         if TimeZone::get(&self.time_zone).is_err() {
-            return Err(InvalidProduct::new(
-                "time_zone",
-                "a name of the IANA time zone database",
-            ));
+            return Err(InvalidProduct::new("time_zone", "a name of the IANA time zone database"));
         }
         self.check_gateways()
     }
@@ -342,16 +326,10 @@ impl Product {
             return Err(InvalidProduct::new("min_quantity", "1 to max_quantity"));
         }
         if self.max_quantity > QUANTITY_MAX {
-            return Err(InvalidProduct::new(
-                "max_quantity",
-                format!("at most {QUANTITY_MAX}"),
-            ));
+            return Err(InvalidProduct::new("max_quantity", format!("at most {QUANTITY_MAX}")));
         }
         if self.max_renewals > MAX_RENEWALS_MAX {
-            return Err(InvalidProduct::new(
-                "max_renewals",
-                format!("at most {MAX_RENEWALS_MAX}"),
-            ));
+            return Err(InvalidProduct::new("max_renewals", format!("at most {MAX_RENEWALS_MAX}")));
         }
         let ascending = self
             .tiers
@@ -374,10 +352,7 @@ impl Product {
 
     fn check_prices(&self) -> Result<(), InvalidProduct> {
         let tiers = self.tiers.iter().flat_map(|tier| {
-            [
-                ("tiers", tier.first_unit_price),
-                ("tiers", tier.renewal_unit_price),
-            ]
+            [("tiers", tier.first_unit_price), ("tiers", tier.renewal_unit_price)]
         });
         let prices = [
             ("first_unit_price", self.first_unit_price),
@@ -401,10 +376,9 @@ impl Product {
             Flow::SubmitOnce | Flow::OrderFirst => TTL_S_MIN,
             Flow::Instant => INSTANT_TTL_S_MIN,
         };
-        for (field, ttl_s) in [
-            ("quote_ttl_s", self.quote_ttl_s),
-            ("payment_ttl_s", self.payment_ttl_s),
-        ] {
+        for (field, ttl_s) in
+            [("quote_ttl_s", self.quote_ttl_s), ("payment_ttl_s", self.payment_ttl_s)]
+        {
             if !(min..=TTL_S_MAX).contains(&ttl_s) {
                 let rule = format!("{min} to {TTL_S_MAX} seconds");
                 return Err(InvalidProduct::new(field, rule));
@@ -483,13 +457,9 @@ mod tests {
             ("max_quantity", |p| p.max_quantity = QUANTITY_MAX + 1),
             ("max_renewals", |p| p.max_renewals = MAX_RENEWALS_MAX + 1),
             ("first_unit_price", |p| p.first_unit_price = cny(0)),
-            ("first_unit_price", |p| {
-                p.first_unit_price = cny(UNIT_PRICE_MAX + 1)
-            }),
+            ("first_unit_price", |p| p.first_unit_price = cny(UNIT_PRICE_MAX + 1)),
             ("renewal_unit_price", |p| p.renewal_unit_price = cny(-1)),
-            ("first_unit_price", |p| {
-                p.currency = Currency::parse("USD").unwrap()
-            }),
+            ("first_unit_price", |p| p.currency = Currency::parse("USD").unwrap()),
             ("quote_ttl_s", |p| p.quote_ttl_s = 299),
             ("quote_ttl_s", |p| p.quote_ttl_s = 7_201),
             ("payment_ttl_s", |p| p.payment_ttl_s = Some(299)),
@@ -499,28 +469,19 @@ mod tests {
             }),
             ("gateways", |p| p.gateways.push(p.gateways[0].clone())),
             ("tiers", |p| {
-                p.tiers = [5, 5]
-                    .map(|min_quantity| tier(min_quantity, 1000, 900))
-                    .to_vec();
+                p.tiers = [5, 5].map(|min_quantity| tier(min_quantity, 1000, 900)).to_vec();
             }),
         ];
         for (field, change) in cases {
             assert_eq!(define(change).unwrap_err(), field);
         }
         for id in ["", "Desk", "a b", &"a".repeat(41)] {
-            assert_eq!(
-                Product::define(id, definition()).unwrap_err().field,
-                "product_id"
-            );
+            assert_eq!(Product::define(id, definition()).unwrap_err().field, "product_id");
         }
     }
 
     fn tier(min_quantity: u32, first: i64, renewal: i64) -> Tier {
-        Tier {
-            min_quantity,
-            first_unit_price: cny(first),
-            renewal_unit_price: cny(renewal),
-        }
+        Tier { min_quantity, first_unit_price: cny(first), renewal_unit_price: cny(renewal) }
     }
 
     #[test]
@@ -534,23 +495,11 @@ mod tests {
     #[test]
     fn a_tier_prices_the_whole_quantity_from_its_start_on() {
         let product = define(|p| p.tiers = vec![tier(7, 1000, 900), tier(30, 800, 700)]).unwrap();
-        for (quantity, first, renewal) in [
-            (1, 1280, 990),
-            (6, 1280, 990),
-            (7, 1000, 900),
-            (29, 1000, 900),
-            (30, 800, 700),
-        ] {
-            assert_eq!(
-                product.unit_price(Kind::First, quantity),
-                cny(first),
-                "{quantity}"
-            );
-            assert_eq!(
-                product.unit_price(Kind::Renewal, quantity),
-                cny(renewal),
-                "{quantity}"
-            );
+        for (quantity, first, renewal) in
+            [(1, 1280, 990), (6, 1280, 990), (7, 1000, 900), (29, 1000, 900), (30, 800, 700)]
+        {
+            assert_eq!(product.unit_price(Kind::First, quantity), cny(first), "{quantity}");
+            assert_eq!(product.unit_price(Kind::Renewal, quantity), cny(renewal), "{quantity}");
         }
     }
 

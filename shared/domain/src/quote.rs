@@ -65,9 +65,7 @@ pub fn price(
     }
     let kind = booking.kind_at(now).ok_or(Rejection::BookingNotPayable)?;
     if kind == Kind::Renewal && booking.renewals >= booking.pins.max_renewals {
-        return Err(Rejection::RenewalLimitReached {
-            max: booking.pins.max_renewals,
-        });
+        return Err(Rejection::RenewalLimitReached { max: booking.pins.max_renewals });
     }
     let pins = pins_for(booking, product).ok_or(Rejection::BookingNotPayable)?;
     let starts_at = booking.term.map_or(now, |term| term.starts_at);
@@ -111,9 +109,7 @@ pub fn pins_for(booking: &Booking, product: &Product) -> Option<Pins> {
 /// That many seconds after a moment.
 #[must_use]
 pub fn after(moment: Timestamp, seconds: u32) -> Timestamp {
-    moment
-        .saturating_add(SignedDuration::from_secs(i64::from(seconds)))
-        .unwrap_or(moment)
+    moment.saturating_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(moment)
 }
 
 impl Quote {

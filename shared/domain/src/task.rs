@@ -77,9 +77,7 @@ impl Task {
     #[must_use]
     pub fn id(&self) -> TaskId {
         match &self.kind {
-            TaskKind::Refund {
-                first_refund_id, ..
-            } => TaskId::refund(first_refund_id),
+            TaskKind::Refund { first_refund_id, .. } => TaskId::refund(first_refund_id),
             TaskKind::ClosePayment { payment_id } => TaskId(format!("close#{payment_id}")),
             TaskKind::QueryPayment { payment_id, .. } => TaskId::query(payment_id),
         }

@@ -13,11 +13,7 @@ use crate::product::Unit;
 /// is 3,600 seconds.
 #[must_use]
 pub fn valid_until(starts_at: Timestamp, quantity: u32, pins: &Pins) -> Option<Timestamp> {
-    let hours = || {
-        starts_at
-            .checked_add(SignedDuration::from_hours(i64::from(quantity)))
-            .ok()
-    };
+    let hours = || starts_at.checked_add(SignedDuration::from_hours(i64::from(quantity))).ok();
     let span = match pins.unit {
         Unit::Hour => return hours(),
         Unit::Day => Span::new().try_days(quantity).ok()?,
@@ -41,11 +37,7 @@ mod tests {
         };
         for (quantity, end) in cases {
             let got = valid_until(starts_at.parse().unwrap(), *quantity, &pins);
-            assert_eq!(
-                got,
-                Some(end.parse().unwrap()),
-                "{starts_at} + {quantity} {unit:?}"
-            );
+            assert_eq!(got, Some(end.parse().unwrap()), "{starts_at} + {quantity} {unit:?}");
         }
     }
 
@@ -67,42 +59,17 @@ mod tests {
     #[test]
     fn the_month_is_that_of_the_zone_and_not_of_utc() {
         // 31 January in Shanghai is still 30 January in UTC.
-        check(
-            Unit::Month,
-            "Asia/Shanghai",
-            "2026-01-30T17:00:00Z",
-            &[(1, "2026-02-27T17:00:00Z")],
-        );
+        check(Unit::Month, "Asia/Shanghai", "2026-01-30T17:00:00Z", &[(1, "2026-02-27T17:00:00Z")]);
     }
 
     #[test]
     fn a_day_keeps_the_wall_clock_through_clock_changes_and_an_hour_does_not() {
         let (before_spring, before_autumn) =
             ("2026-03-28T12:00:00+01:00", "2026-10-24T12:00:00+02:00");
-        check(
-            Unit::Day,
-            "Europe/Berlin",
-            before_spring,
-            &[(1, "2026-03-29T12:00:00+02:00")],
-        );
-        check(
-            Unit::Day,
-            "Europe/Berlin",
-            before_autumn,
-            &[(1, "2026-10-25T12:00:00+01:00")],
-        );
-        check(
-            Unit::Hour,
-            "Europe/Berlin",
-            before_spring,
-            &[(24, "2026-03-29T13:00:00+02:00")],
-        );
-        check(
-            Unit::Hour,
-            "Europe/Berlin",
-            before_autumn,
-            &[(24, "2026-10-25T11:00:00+01:00")],
-        );
+        check(Unit::Day, "Europe/Berlin", before_spring, &[(1, "2026-03-29T12:00:00+02:00")]);
+        check(Unit::Day, "Europe/Berlin", before_autumn, &[(1, "2026-10-25T12:00:00+01:00")]);
+        check(Unit::Hour, "Europe/Berlin", before_spring, &[(24, "2026-03-29T13:00:00+02:00")]);
+        check(Unit::Hour, "Europe/Berlin", before_autumn, &[(24, "2026-10-25T11:00:00+01:00")]);
     }
 
     #[test]
@@ -112,10 +79,7 @@ mod tests {
             Unit::Day,
             "Europe/Berlin",
             "2026-03-28T02:30:00+01:00",
-            &[
-                (1, "2026-03-29T03:30:00+02:00"),
-                (2, "2026-03-30T02:30:00+02:00"),
-            ],
+            &[(1, "2026-03-29T03:30:00+02:00"), (2, "2026-03-30T02:30:00+02:00")],
         );
     }
 
@@ -127,9 +91,6 @@ mod tests {
             currency: Currency::parse("CNY").unwrap(),
             max_renewals: 0,
         };
-        assert_eq!(
-            valid_until("2026-01-01T00:00:00Z".parse().unwrap(), 2_000_000, &pins),
-            None
-        );
+        assert_eq!(valid_until("2026-01-01T00:00:00Z".parse().unwrap(), 2_000_000, &pins), None);
     }
 }

@@ -14,10 +14,7 @@ pub struct SettingsError {
 
 impl SettingsError {
     pub(crate) fn new(field: impl Into<String>, problem: &'static str) -> Self {
-        Self {
-            field: field.into(),
-            problem,
-        }
+        Self { field: field.into(), problem }
     }
 
     /// The same error, seen from the settings that `parent` is a field of.
@@ -47,8 +44,7 @@ impl Fields {
     }
 
     pub(crate) fn text(&mut self, name: &str) -> Result<String, SettingsError> {
-        self.optional_text(name)?
-            .ok_or_else(|| SettingsError::new(name, "is missing"))
+        self.optional_text(name)?.ok_or_else(|| SettingsError::new(name, "is missing"))
     }
 
     pub(crate) fn optional_text(&mut self, name: &str) -> Result<Option<String>, SettingsError> {

@@ -39,10 +39,7 @@ pub use self::settings::{VerifyKeySettings, WechatPaySettings};
 pub const NAME: &str = "wechat_pay";
 
 /// From 1 fen to what a 32-bit `amount.total` holds.
-const LIMITS: AmountLimits = AmountLimits {
-    min: 1,
-    max: 2_147_483_647,
-};
+const LIMITS: AmountLimits = AmountLimits { min: 1, max: 2_147_483_647 };
 
 /// A request signed just before `pay_by` is accepted for five minutes; another minute for the
 /// query to see what was accepted.
@@ -195,10 +192,9 @@ impl Gateway for WechatPay {
     fn acknowledge(&self, acknowledgement: Acknowledgement) -> Response<Bytes> {
         match acknowledgement {
             Acknowledgement::Done => answer(StatusCode::NO_CONTENT, None),
-            Acknowledgement::Retry => answer(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                Some("not stored yet, send it again"),
-            ),
+            Acknowledgement::Retry => {
+                answer(StatusCode::INTERNAL_SERVER_ERROR, Some("not stored yet, send it again"))
+            }
             Acknowledgement::Refused(distrust) => {
                 answer(StatusCode::UNAUTHORIZED, Some(distrust.as_str()))
             }

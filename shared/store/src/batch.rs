@@ -23,38 +23,22 @@ impl Store {
                 .consistent_read(true)
                 .build()
                 .map_err(StoreError::corrupt)?;
-            let call = self
-                .client
-                .batch_get_item()
-                .request_items(&self.table, request);
+            let call = self.client.batch_get_item().request_items(&self.table, request);
             let mut reply = call.send().await?;
-            let items = reply
-                .responses
-                .as_mut()
-                .and_then(|tables| tables.remove(&self.table));
+            let items = reply.responses.as_mut().and_then(|tables| tables.remove(&self.table));
             found.extend(
-                items
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|item| Some((key_of(&item)?, item))),
+                items.into_iter().flatten().filter_map(|item| Some((key_of(&item)?, item))),
             );
-            let rest = reply
-                .unprocessed_keys
-                .and_then(|mut tables| tables.remove(&self.table));
+            let rest = reply.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
             wanted = rest.map(|rest| rest.keys).unwrap_or_default();
             if wanted.is_empty() {
                 return Ok(found);
             }
         }
-        Err(StoreError::Unavailable(
-            "the store left keys unprocessed".into(),
-        ))
+        Err(StoreError::Unavailable("the store left keys unprocessed".into()))
     }
 }
 
 fn key_of(item: &Item) -> Option<Key> {
-    Some(Key {
-        pk: text(item, PK)?.to_owned(),
-        sk: text(item, SK)?.to_owned(),
-    })
+    Some(Key { pk: text(item, PK)?.to_owned(), sk: text(item, SK)?.to_owned() })
 }

@@ -36,10 +36,7 @@ impl Store {
         request_token: &str,
     ) -> Result<Opened, CommitError> {
         let writes = || -> Result<_, StoreError> {
-            Ok(vec![
-                self.put_new(items::booking(booking)?)?,
-                self.put(items::listed(booking)?)?,
-            ])
+            Ok(vec![self.put_new(items::booking(booking)?)?, self.put(items::listed(booking)?)?])
         };
         let writes = writes().map_err(CommitError::NotApplied)?;
         let stored = match self.transact(writes, request_token).await {
@@ -106,9 +103,7 @@ impl Store {
         let Some(booking) = booking.filter(|booking| booking.booking_id == *booking_id) else {
             return Ok(None);
         };
-        let orders = items
-            .map(items::decode)
-            .collect::<Result<Vec<Order>, _>>()?;
+        let orders = items.map(items::decode).collect::<Result<Vec<Order>, _>>()?;
         Ok(Some((booking, orders)))
     }
 
@@ -134,30 +129,18 @@ impl Store {
             .limit(i32::try_from(PAGE_LEN).unwrap_or(i32::MAX))
             .send()
             .await?;
-        let next = reply
-            .last_evaluated_key
-            .as_ref()
-            .and_then(|key| text(key, SK));
+        let next = reply.last_evaluated_key.as_ref().and_then(|key| text(key, SK));
         let next = next.map(str::to_owned);
         let listed = reply.items.unwrap_or_default();
-        Ok(Page {
-            bookings: self.read_listed(listed).await?,
-            next,
-        })
+        Ok(Page { bookings: self.read_listed(listed).await?, next })
     }
 
     async fn read_listed(&self, listed: Vec<Item>) -> Result<Vec<Booking>, StoreError> {
         if listed.is_empty() {
             return Ok(vec![]);
         }
-        let ids: Vec<Listed> = listed
-            .into_iter()
-            .map(items::decode)
-            .collect::<Result<_, _>>()?;
-        let keys: Vec<Key> = ids
-            .iter()
-            .map(|listed| Key::booking(&listed.booking_id))
-            .collect();
+        let ids: Vec<Listed> = listed.into_iter().map(items::decode).collect::<Result<_, _>>()?;
+        let keys: Vec<Key> = ids.iter().map(|listed| Key::booking(&listed.booking_id)).collect();
         let mut found: HashMap<Key, Item> = self.batch_get(keys.clone()).await?;
         let in_order = keys.into_iter().filter_map(|key| found.remove(&key));
         in_order.map(items::decode).collect()
@@ -167,9 +150,7 @@ impl Store {
 /// Whether a text can be where a page of a customer's bookings starts.
 #[must_use]
 pub fn is_page_start(text: &str) -> bool {
-    let Some((created_ms, id)) = text
-        .strip_prefix("booking#")
-        .and_then(|t| t.split_once('#'))
+    let Some((created_ms, id)) = text.strip_prefix("booking#").and_then(|t| t.split_once('#'))
     else {
         return false;
     };

@@ -78,17 +78,10 @@ enum Outcome {
 
 fn refused(error: &TransactWriteItemsError, reply: &HttpResponse) -> Outcome {
     if let TransactWriteItemsError::TransactionCanceledException(cancelled) = error {
-        let codes = cancelled
-            .cancellation_reasons()
-            .iter()
-            .filter_map(|reason| reason.code());
+        let codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
         let lost = |code: &str| matches!(code, "ConditionalCheckFailed" | "TransactionConflict");
         let conflict = codes.into_iter().any(lost);
-        return if conflict {
-            Outcome::Conflict
-        } else {
-            Outcome::NotApplied
-        };
+        return if conflict { Outcome::Conflict } else { Outcome::NotApplied };
     }
     match error.code() {
         Some("TransactionInProgressException" | "InternalServerError") => Outcome::Unknown,

@@ -38,12 +38,7 @@ pub(crate) fn booking(booking: &Booking) -> Result<Item, StoreError> {
 pub(crate) fn listed(booking: &Booking) -> Result<Item, StoreError> {
     let created_ms = booking.created_at.as_millisecond();
     let key = Key::customers_booking(&booking.customer_id, created_ms, &booking.booking_id);
-    encode(
-        &Listed {
-            booking_id: booking.booking_id.clone(),
-        },
-        key,
-    )
+    encode(&Listed { booking_id: booking.booking_id.clone() }, key)
 }
 
 pub(crate) fn order(booking: &Booking, order: &Order) -> Result<Item, StoreError> {
@@ -66,7 +61,7 @@ pub(crate) fn unmatched(unmatched: &Unmatched) -> Result<Item, StoreError> {
     let payment_id = refund.payment_id.as_str();
     encode(
         unmatched,
-        Key::unmatched(&unmatched.booking_id, payment_id, &refund.transaction_id),
+        Key::unmatched(unmatched.booking_id.key(), payment_id, &refund.transaction_id),
     )
 }
 
@@ -80,29 +75,20 @@ pub(crate) fn key(key: Key) -> Item {
 fn encode<T: Serialize>(record: &T, at: Key) -> Result<Item, StoreError> {
     let mut item: Item = serde_dynamo::to_item(record).map_err(StoreError::corrupt)?;
     item.extend(key(at));
-    item.insert(
-        SHAPE_ATTRIBUTE.to_owned(),
-        AttributeValue::N(SHAPE.to_string()),
-    );
+    item.insert(SHAPE_ATTRIBUTE.to_owned(), AttributeValue::N(SHAPE.to_string()));
     Ok(item)
 }
 
 /// Reads a record of this release's shape or an earlier one.
 pub(crate) fn decode<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
-    let shape = item
-        .get(SHAPE_ATTRIBUTE)
-        .and_then(|value| value.as_n().ok());
+    let shape = item.get(SHAPE_ATTRIBUTE).and_then(|value| value.as_n().ok());
     match shape.and_then(|number| number.parse::<u32>().ok()) {
         Some(1..=SHAPE) => serde_dynamo::from_item(item).map_err(StoreError::corrupt),
-        Some(_) | None => Err(StoreError::UnknownShape {
-            found: shape.cloned(),
-        }),
+        Some(_) | None => Err(StoreError::UnknownShape { found: shape.cloned() }),
     }
 }
 
 /// The text of an attribute, where the item has it.
 pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    item.get(name)
-        .and_then(|value| value.as_s().ok())
-        .map(String::as_str)
+    item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str)
 }

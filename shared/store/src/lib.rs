@@ -44,10 +44,7 @@ impl Store {
     /// The store on a table.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self {
-            client,
-            table: table.into(),
-        }
+        Self { client, table: table.into() }
     }
 
     /// Writes a change under the version that it was decided on: all of it, or nothing.
@@ -74,13 +71,9 @@ impl Store {
         request_token: &str,
     ) -> Result<(), CommitError> {
         let writes = || -> Result<_, StoreError> {
-            Ok(vec![
-                self.put_new(items::unmatched(unmatched)?)?,
-                self.put_new(items::task(task)?)?,
-            ])
+            Ok(vec![self.put_new(items::unmatched(unmatched)?)?, self.put_new(items::task(task)?)?])
         };
-        self.transact(writes().map_err(CommitError::NotApplied)?, request_token)
-            .await
+        self.transact(writes().map_err(CommitError::NotApplied)?, request_token).await
     }
 
     /// Writes the next state of unmatched money under the version that it was decided on.
@@ -144,13 +137,8 @@ impl Store {
     }
 
     fn put(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .build();
-        Ok(TransactWriteItem::builder()
-            .put(put.map_err(StoreError::corrupt)?)
-            .build())
+        let put = Put::builder().table_name(&self.table).set_item(Some(item)).build();
+        Ok(TransactWriteItem::builder().put(put.map_err(StoreError::corrupt)?).build())
     }
 
     fn put_new(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
@@ -160,9 +148,7 @@ impl Store {
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build();
-        Ok(TransactWriteItem::builder()
-            .put(put.map_err(StoreError::corrupt)?)
-            .build())
+        Ok(TransactWriteItem::builder().put(put.map_err(StoreError::corrupt)?).build())
     }
 
     fn put_under(&self, item: Item, read_version: u64) -> Result<TransactWriteItem, StoreError> {
@@ -175,9 +161,7 @@ impl Store {
                 AttributeValue::N(read_version.to_string()),
             )
             .build();
-        Ok(TransactWriteItem::builder()
-            .put(put.map_err(StoreError::corrupt)?)
-            .build())
+        Ok(TransactWriteItem::builder().put(put.map_err(StoreError::corrupt)?).build())
     }
 
     fn delete(&self, key: Key) -> Result<TransactWriteItem, StoreError> {
@@ -185,9 +169,7 @@ impl Store {
             .table_name(&self.table)
             .set_key(Some(items::key(key)))
             .build();
-        Ok(TransactWriteItem::builder()
-            .delete(delete.map_err(StoreError::corrupt)?)
-            .build())
+        Ok(TransactWriteItem::builder().delete(delete.map_err(StoreError::corrupt)?).build())
     }
 
     /// Reads one item, strongly consistent.
@@ -215,7 +197,5 @@ pub enum Opened {
 
 fn strings(pairs: &[(&str, &str)]) -> HashMap<String, AttributeValue> {
     let pairs = pairs.iter();
-    pairs
-        .map(|(name, text)| ((*name).to_owned(), AttributeValue::S((*text).to_owned())))
-        .collect()
+    pairs.map(|(name, text)| ((*name).to_owned(), AttributeValue::S((*text).to_owned()))).collect()
 }

@@ -46,10 +46,7 @@ impl Loaded {
     /// The order of that id: the live one, or the ended one that was read.
     #[must_use]
     pub fn order(&self, order_id: &OrderId) -> Option<&Order> {
-        let ended = self
-            .ended
-            .as_ref()
-            .filter(|order| order.order_id == *order_id);
+        let ended = self.ended.as_ref().filter(|order| order.order_id == *order_id);
         self.booking.live(order_id).or(ended)
     }
 }
@@ -97,20 +94,13 @@ impl Store {
                 None => None,
             },
         };
-        Ok(Some(Loaded {
-            booking,
-            product,
-            ended,
-        }))
+        Ok(Some(Loaded { booking, product, ended }))
     }
 
     /// Reads an order that is not the live one. What was read before the booking may have been
     /// missing only because the order was still live then; what is read after it is conclusive.
     async fn reread(&self, booking: &Booking, seq: u32) -> Result<Option<Order>, StoreError> {
-        let is_live = booking
-            .live_order
-            .as_ref()
-            .is_some_and(|order| order.seq == seq);
+        let is_live = booking.live_order.as_ref().is_some_and(|order| order.seq == seq);
         if is_live || seq >= booking.orders_made {
             return Ok(None);
         }
@@ -118,46 +108,17 @@ impl Store {
         item.map(items::decode).transpose()
     }
 
-    /// Reads a booking and one of its orders by what a refund's number carries.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn load_by_key(
-        &self,
-        booking_key: &str,
-        seq: u32,
-    ) -> Result<Option<Loaded>, StoreError> {
-        let summary = Key::booking_by_key(booking_key);
-        let order = Key::order_by_key(booking_key, seq);
-        let mut found = self.batch_get(vec![summary.clone(), order.clone()]).await?;
-        let Some(item) = found.remove(&summary) else {
-            return Ok(None);
-        };
-        let booking: Booking = items::decode(item)?;
-        let ended = match found.remove(&order) {
-            Some(item) => Some(items::decode(item)?),
-            None => self.reread(&booking, seq).await?,
-        };
-        Ok(Some(Loaded {
-            booking,
-            product: None,
-            ended,
-        }))
-    }
-
-    /// Reads unmatched money.
+    /// Reads unmatched money, by the digits that name its booking (see `BookingId::key`).
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn unmatched(
         &self,
-        booking_id: &BookingId,
+        booking_key: &str,
         payment_id: &str,
         transaction_id: &str,
     ) -> Result<Option<Unmatched>, StoreError> {
-        let item = self
-            .get(Key::unmatched(booking_id, payment_id, transaction_id))
-            .await?;
+        let item = self.get(Key::unmatched(booking_key, payment_id, transaction_id)).await?;
         item.map(items::decode).transpose()
     }
 }

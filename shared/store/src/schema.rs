@@ -65,33 +65,20 @@ impl Key {
         Self::new(partition(booking_id.key()), format!("{ORDER}{seq:010}"))
     }
 
-    pub(crate) fn order_by_key(booking_key: &str, seq: u32) -> Self {
-        Self::new(partition(booking_key), format!("{ORDER}{seq:010}"))
-    }
-
     pub(crate) fn made(booking_id: &BookingId, order_id: &OrderId) -> Self {
         Self::new(partition(booking_id.key()), format!("made#{order_id}"))
     }
 
     pub(crate) fn task(booking_id: &BookingId, task: &TaskId) -> Self {
-        Self::new(
-            partition(booking_id.key()),
-            format!("task#{}", task.as_str()),
-        )
+        Self::new(partition(booking_id.key()), format!("task#{}", task.as_str()))
     }
 
-    pub(crate) fn unmatched(booking_id: &BookingId, payment: &str, transaction: &str) -> Self {
-        Self::new(
-            partition(booking_id.key()),
-            format!("unmatched#{payment}#{transaction}"),
-        )
+    pub(crate) fn unmatched(booking_key: &str, payment: &str, transaction: &str) -> Self {
+        Self::new(partition(booking_key), format!("unmatched#{payment}#{transaction}"))
     }
 
     pub(crate) fn customers_booking(customer_id: &str, created_ms: i64, id: &BookingId) -> Self {
-        Self::new(
-            customer_partition(customer_id),
-            format!("booking#{created_ms:015}#{id}"),
-        )
+        Self::new(customer_partition(customer_id), format!("booking#{created_ms:015}#{id}"))
     }
 }
 
@@ -130,11 +117,7 @@ pub async fn create_table(client: &Client, table: &str) -> Result<(), aws_sdk_dy
         .index_name(DUE_INDEX)
         .key_schema(key_part(DUE_SHARD, KeyType::Hash)?)
         .key_schema(key_part(DUE_AT, KeyType::Range)?)
-        .projection(
-            Projection::builder()
-                .projection_type(ProjectionType::KeysOnly)
-                .build(),
-        )
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
         .build()?;
     let stream = StreamSpecification::builder()
         .stream_enabled(true)
@@ -161,20 +144,14 @@ fn attribute(
     name: &str,
     kind: ScalarAttributeType,
 ) -> Result<AttributeDefinition, aws_sdk_dynamodb::error::BuildError> {
-    AttributeDefinition::builder()
-        .attribute_name(name)
-        .attribute_type(kind)
-        .build()
+    AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build()
 }
 
 fn key_part(
     name: &str,
     kind: KeyType,
 ) -> Result<KeySchemaElement, aws_sdk_dynamodb::error::BuildError> {
-    KeySchemaElement::builder()
-        .attribute_name(name)
-        .key_type(kind)
-        .build()
+    KeySchemaElement::builder().attribute_name(name).key_type(kind).build()
 }
 
 /// How long one call to the store may take, all its retries included.

@@ -50,12 +50,7 @@ impl Store {
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
             .await?;
-        Ok(reply
-            .items
-            .unwrap_or_default()
-            .iter()
-            .filter_map(due_task)
-            .collect())
+        Ok(reply.items.unwrap_or_default().iter().filter_map(due_task).collect())
     }
 
     /// Claims a due task until `lease_end`; `None` if somebody else has it or it is done.
@@ -100,10 +95,7 @@ impl Store {
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(items::key(Key::task(
-                &claimed.booking_id,
-                &claimed.id(),
-            ))))
+            .set_key(Some(items::key(Key::task(&claimed.booking_id, &claimed.id()))))
             .update_expression("SET due_at = :next, tries = :tries")
             .condition_expression("due_at = :lease_end")
             .expression_attribute_values(":next", number(next.due_at.as_millisecond()))
@@ -132,10 +124,7 @@ impl Store {
             .client
             .delete_item()
             .table_name(&self.table)
-            .set_key(Some(items::key(Key::task(
-                &claimed.booking_id,
-                &claimed.id(),
-            ))))
+            .set_key(Some(items::key(Key::task(&claimed.booking_id, &claimed.id()))))
             .condition_expression("due_at = :lease_end")
             .expression_attribute_values(":lease_end", number(claimed.due_at.as_millisecond()));
         match delete.send().await {
@@ -156,18 +145,12 @@ impl Store {
         booking_id: &domain::ids::BookingId,
         task: &domain::task::TaskId,
     ) -> Result<Option<Task>, StoreError> {
-        self.get(Key::task(booking_id, task))
-            .await?
-            .map(items::decode)
-            .transpose()
+        self.get(Key::task(booking_id, task)).await?.map(items::decode).transpose()
     }
 }
 
 fn due_task(item: &Item) -> Option<DueTask> {
-    let key = Key {
-        pk: text(item, PK)?.to_owned(),
-        sk: text(item, SK)?.to_owned(),
-    };
+    let key = Key { pk: text(item, PK)?.to_owned(), sk: text(item, SK)?.to_owned() };
     let due_at_ms = item.get(DUE_AT)?.as_n().ok()?.parse().ok()?;
     Some(DueTask { key, due_at_ms })
 }

@@ -43,10 +43,7 @@ fn refuse_or_repeat(booking: &Booking, order: &Order) -> Result<Cancelling, Reje
             Err(Rejection::OrderSuperseded { live })
         }
         status @ (OrderStatus::Pending | OrderStatus::Stale | OrderStatus::Expired) => {
-            Err(Rejection::OrderClosed {
-                status,
-                offer: None,
-            })
+            Err(Rejection::OrderClosed { status, offer: None })
         }
     }
 }

@@ -18,10 +18,7 @@ pub fn payment_closed(
     now: Timestamp,
 ) -> Option<Change> {
     let mut order = order.clone();
-    let payment = order
-        .payments
-        .iter_mut()
-        .find(|payment| payment.payment_id == *payment_id)?;
+    let payment = order.payments.iter_mut().find(|payment| payment.payment_id == *payment_id)?;
     match payment.status {
         PaymentStatus::Creating | PaymentStatus::Payable | PaymentStatus::Closing => {
             payment.status = PaymentStatus::Closed;
@@ -46,10 +43,7 @@ fn expire_if_over(change: &mut Change, now: Timestamp) -> bool {
         order.pay_by.is_some_and(|pay_by| pay_by <= now) && !order.has_unsettled_payment()
     });
     if over {
-        change.end_live_order(
-            Ending::because(OrderStatus::Expired, EndReason::Unpaid),
-            now,
-        );
+        change.end_live_order(Ending::because(OrderStatus::Expired, EndReason::Unpaid), now);
     }
     over
 }

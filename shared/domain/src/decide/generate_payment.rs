@@ -52,9 +52,7 @@ pub fn generate_payment(
     }
     check_payable(booking, env.now)?;
     check_time(booking, order, product, env)?;
-    let current = order
-        .current_payment()
-        .filter(|payment| payment.gateway == *at.gateway);
+    let current = order.current_payment().filter(|payment| payment.gateway == *at.gateway);
     if let Some(payment) = current {
         return Ok(match payment.status {
             PaymentStatus::Payable => Generating::Shown(payment.payment_id.clone()),
@@ -70,10 +68,7 @@ pub fn generate_payment(
     }
     let mut change = Change::of(booking);
     let payment_id = start_payment(&mut change, product, at, env)?;
-    Ok(Generating::Started {
-        change: Box::new(change),
-        payment_id,
-    })
+    Ok(Generating::Started { change: Box::new(change), payment_id })
 }
 
 /// What a request for a payment names.
@@ -97,15 +92,8 @@ fn check_binding(
     let bound = quote.booking_id == booking.booking_id
         && quote.customer_id == booking.customer_id
         && env.ids.order(&quote.token_id) == *order_id
-        && quote
-            .order_id
-            .as_ref()
-            .is_none_or(|named| named == order_id);
-    if bound {
-        Ok(())
-    } else {
-        Err(Rejection::QuoteTampered)
-    }
+        && quote.order_id.as_ref().is_none_or(|named| named == order_id);
+    if bound { Ok(()) } else { Err(Rejection::QuoteTampered) }
 }
 
 /// No code is shown or made after `pay_by`.

@@ -102,10 +102,7 @@ pub fn create_order(
     let mut change = Change::of(booking);
     add_order(&mut change, quote, product, env)?;
     let payment_id = start_payment(&mut change, product, at, env)?;
-    Ok(Making::Made {
-        change: Box::new(change),
-        payment_id: Some(payment_id),
-    })
+    Ok(Making::Made { change: Box::new(change), payment_id: Some(payment_id) })
 }
 
 /// The same token again is the same order; with another gateway it is another request.

@@ -140,12 +140,18 @@ fn check_payable(booking: &Booking, now: Timestamp) -> Result<(), Rejection> {
 }
 
 /// Why an order that has ended cannot be paid.
-fn refuse_ended(booking: &Booking, order: &Order, product: &Product, now: Timestamp) -> Rejection {
+#[must_use]
+pub fn refuse_ended(
+    booking: &Booking,
+    order: &Order,
+    product: &Product,
+    now: Timestamp,
+) -> Rejection {
     match order.status {
         OrderStatus::Paid => Rejection::OrderAlreadyPaid,
-        OrderStatus::Superseded => Rejection::OrderSuperseded {
-            live: booking.live_order.clone().map(Box::new),
-        },
+        OrderStatus::Superseded => {
+            Rejection::OrderSuperseded { live: booking.live_order.clone().map(Box::new) }
+        }
         OrderStatus::Pending
         | OrderStatus::Stale
         | OrderStatus::Expired

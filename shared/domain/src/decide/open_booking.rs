@@ -39,9 +39,5 @@ pub fn open_booking(
 /// # Errors
 /// [`Rejection::IdempotencyMismatch`] if it is of another product.
 pub fn repeat_booking(stored: Booking, product_id: &str) -> Result<Booking, Rejection> {
-    if stored.product_id == product_id {
-        Ok(stored)
-    } else {
-        Err(Rejection::IdempotencyMismatch)
-    }
+    if stored.product_id == product_id { Ok(stored) } else { Err(Rejection::IdempotencyMismatch) }
 }

@@ -22,7 +22,7 @@ pub struct QuoteRequest<'a> {
     /// Randomness for the token id where there is no key.
     pub fresh: [u8; 16],
     /// How the gateway writes its create request; pure.
-    pub create_body: &'a dyn Fn(&PaymentPlan) -> String,
+    pub create_body: &'a (dyn Fn(&PaymentPlan) -> String + Sync),
 }
 
 /// What asking for a quote comes to.
@@ -61,23 +61,14 @@ pub fn quote(
         offer,
     };
     if made.is_none() {
-        return Ok(Quoted {
-            quote,
-            making: None,
-        });
+        return Ok(Quoted { quote, making: None });
     }
     if let Some(order) = earlier.or_else(|| booking.live(&order_id)) {
         let quote = Quote::of_order(booking, order);
-        return Ok(Quoted {
-            quote,
-            making: Some(Making::Again(Box::new(order.clone()))),
-        });
+        return Ok(Quoted { quote, making: Some(Making::Again(Box::new(order.clone()))) });
     }
     let making = make(booking, product, &quote, request, env)?;
-    Ok(Quoted {
-        quote,
-        making: Some(making),
-    })
+    Ok(Quoted { quote, making: Some(making) })
 }
 
 /// The token id that a keyed request derives for what is offered now.
@@ -121,17 +112,11 @@ fn make(
     add_order(&mut change, quote, product, env)?;
     let payment_id = match (product.flow, request.gateway) {
         (Flow::Instant, Some(gateway)) => {
-            let at = At {
-                gateway,
-                create_body: request.create_body,
-            };
+            let at = At { gateway, create_body: request.create_body };
             Some(start_payment(&mut change, product, at, env)?)
         }
         (Flow::Instant, None) => return Err(Rejection::GatewayRequired),
         (Flow::SubmitOnce | Flow::OrderFirst, _) => None,
     };
-    Ok(Making::Made {
-        change: Box::new(change),
-        payment_id,
-    })
+    Ok(Making::Made { change: Box::new(change), payment_id })
 }

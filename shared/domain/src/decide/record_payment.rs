@@ -119,10 +119,7 @@ fn apply(
     let mut change = Change::of(booking);
     let next = &mut change.booking;
     next.status = BookingStatus::Active;
-    next.term = Some(Term {
-        starts_at,
-        valid_until,
-    });
+    next.term = Some(Term { starts_at, valid_until });
     next.quantity_paid = quantity;
     if order.kind == Kind::Renewal {
         next.renewals = next.renewals.saturating_add(1);
@@ -139,11 +136,7 @@ fn apply(
 }
 
 fn mark_paid(order: &mut Order, payment_id: &PaymentId, capture: &Capture) {
-    for payment in order
-        .payments
-        .iter_mut()
-        .filter(|p| p.payment_id == *payment_id)
-    {
+    for payment in order.payments.iter_mut().filter(|p| p.payment_id == *payment_id) {
         payment.status = PaymentStatus::Paid;
         payment.transaction_id = Some(capture.transaction_id.clone());
     }
@@ -163,23 +156,15 @@ fn give_back(
     }
     let refund = new_refund(&payment.payment_id, capture, reason, env);
     let mut change = Change::of(booking);
-    let record = Record::Order {
-        order_id: order.order_id.clone(),
-        order_seq: order.seq,
-    };
-    change
-        .tasks
-        .push(refund_task(&booking.booking_id, record, &refund, env));
+    let record = Record::Order { order_id: order.order_id.clone(), order_seq: order.seq };
+    change.tasks.push(refund_task(&booking.booking_id, record, &refund, env));
     order.refunds.push(refund);
     change.put_back(order);
     if reason == RefundReason::LatePayment {
         let ending = Ending::because(OrderStatus::Expired, EndReason::LatePayment);
         change.end_live_order(ending, env.now);
     }
-    Recording::Refunded {
-        change: Box::new(change),
-        reason,
-    }
+    Recording::Refunded { change: Box::new(change), reason }
 }
 
 fn new_refund(
@@ -189,9 +174,7 @@ fn new_refund(
     env: Env<'_>,
 ) -> Refund {
     Refund {
-        refund_id: env
-            .ids
-            .refund(payment_id.as_str(), &capture.transaction_id, 1),
+        refund_id: env.ids.refund(payment_id.as_str(), &capture.transaction_id, 1),
         payment_id: payment_id.clone(),
         transaction_id: capture.transaction_id.clone(),
         attempt: 1,
@@ -229,11 +212,7 @@ pub fn record_unmatched(
 ) -> (Unmatched, Task) {
     let refund = new_refund(payment_id, capture, RefundReason::Unmatched, env);
     let task = refund_task(booking_id, Record::Unmatched, &refund, env);
-    let unmatched = Unmatched {
-        booking_id: booking_id.clone(),
-        version: 1,
-        gateway: gateway.clone(),
-        refund,
-    };
+    let unmatched =
+        Unmatched { booking_id: booking_id.clone(), version: 1, gateway: gateway.clone(), refund };
     (unmatched, task)
 }

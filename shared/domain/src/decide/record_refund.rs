@@ -85,9 +85,7 @@ fn another_attempt(mut refund: Refund, code: &str, env: Env<'_>) -> Refund {
     }
     refund.attempt = refund.attempt.saturating_add(1);
     let payment_id = refund.payment_id.as_str();
-    refund.refund_id = env
-        .ids
-        .refund(payment_id, &refund.transaction_id, refund.attempt);
+    refund.refund_id = env.ids.refund(payment_id, &refund.transaction_id, refund.attempt);
     refund.status = RefundStatus::Due;
     refund
 }
@@ -115,18 +113,12 @@ pub fn record_refund(
     env: Env<'_>,
 ) -> Option<Change> {
     let mut order = order.clone();
-    let refund = order
-        .refunds
-        .iter_mut()
-        .find(|r| r.is_of(of.payment_id, of.transaction_id))?;
+    let refund = order.refunds.iter_mut().find(|r| r.is_of(of.payment_id, of.transaction_id))?;
     let was_settled = refund.is_settled();
     *refund = next_refund(refund, of.attempt, news, env)?;
     let refund = refund.clone();
     let mut change = Change::of(booking);
-    let record = Record::Order {
-        order_id: order.order_id.clone(),
-        order_seq: order.seq,
-    };
+    let record = Record::Order { order_id: order.order_id.clone(), order_seq: order.seq };
     let task = task_of(&refund, &record, booking, env);
     match (was_settled, refund.is_settled()) {
         (_, true) => change.done.push(task.id()),
@@ -144,11 +136,7 @@ fn task_of(refund: &Refund, record: &Record, booking: &Booking, env: Env<'_>) ->
     Task {
         booking_id: booking.booking_id.clone(),
         record: record.clone(),
-        kind: TaskKind::Refund {
-            payment_id,
-            transaction_id,
-            first_refund_id,
-        },
+        kind: TaskKind::Refund { payment_id, transaction_id, first_refund_id },
         due_at: env.now,
         tries: 0,
         attention: None,
@@ -158,10 +146,7 @@ fn task_of(refund: &Refund, record: &Record, booking: &Booking, env: Env<'_>) ->
 /// The name of the task that works on a refund, whatever attempt it is at.
 #[must_use]
 pub fn refund_task_id(refund: &Refund, env: Env<'_>) -> TaskId {
-    TaskId::refund(
-        &env.ids
-            .refund(refund.payment_id.as_str(), &refund.transaction_id, 1),
-    )
+    TaskId::refund(&env.ids.refund(refund.payment_id.as_str(), &refund.transaction_id, 1))
 }
 
 /// Records news of the refund of unmatched money; `None` if it changes nothing.
@@ -174,11 +159,7 @@ pub fn record_unmatched_refund(
 ) -> Option<Unmatched> {
     let refund = next_refund(&unmatched.refund, attempt, news, env)?;
     let version = unmatched.version.saturating_add(1);
-    Some(Unmatched {
-        refund,
-        version,
-        ..unmatched.clone()
-    })
+    Some(Unmatched { refund, version, ..unmatched.clone() })
 }
 
 /// A refund at the gateway that we did not make.
@@ -200,15 +181,9 @@ pub fn record_foreign_refund(
     foreign: ForeignRefund<'_>,
     env: Env<'_>,
 ) -> Option<Change> {
-    let refund_id = env
-        .ids
-        .refund(foreign.payment_id.as_str(), foreign.number, 0);
+    let refund_id = env.ids.refund(foreign.payment_id.as_str(), foreign.number, 0);
     order.payment(foreign.payment_id)?;
-    if order
-        .refunds
-        .iter()
-        .any(|refund| refund.refund_id == refund_id)
-    {
+    if order.refunds.iter().any(|refund| refund.refund_id == refund_id) {
         return None;
     }
     let mut order = order.clone();

@@ -35,7 +35,7 @@ pub struct At<'a> {
     /// The gateway.
     pub gateway: &'a GatewayName,
     /// Its exact create request; pure.
-    pub create_body: &'a dyn Fn(&PaymentPlan) -> String,
+    pub create_body: &'a (dyn Fn(&PaymentPlan) -> String + Sync),
 }
 
 /// Writes a new attempt into the change's live order, with the task that will ask for it.
@@ -51,21 +51,13 @@ pub fn start_payment(
     at: At<'_>,
     env: Env<'_>,
 ) -> Result<PaymentId, Rejection> {
-    let mut order = change
-        .booking
-        .live_order
-        .take()
-        .ok_or(Rejection::NotFound)?;
+    let mut order = change.booking.live_order.take().ok_or(Rejection::NotFound)?;
     let attempt = next_attempt(&order, at.gateway)?;
     change.close_open_payments(&mut order, env.now);
     let limit = after(env.now, product.payment_ttl_s);
-    let term_end = change
-        .booking
-        .valid_until()
-        .filter(|_| order.kind == Kind::Renewal);
-    let expires_at = *order
-        .pay_by
-        .get_or_insert(term_end.map_or(limit, |term_end| limit.min(term_end)));
+    let term_end = change.booking.valid_until().filter(|_| order.kind == Kind::Renewal);
+    let expires_at =
+        *order.pay_by.get_or_insert(term_end.map_or(limit, |term_end| limit.min(term_end)));
     let echo = Echo {
         booking_id: change.booking.booking_id.clone(),
         order_id: order.order_id.clone(),
@@ -79,9 +71,7 @@ pub fn start_payment(
         expires_at,
         echo: env.ids.seal_echo(&echo),
     };
-    change
-        .tasks
-        .push(query_task(&echo, &plan, (at.create_body)(&plan), env.now));
+    change.tasks.push(query_task(&echo, &plan, (at.create_body)(&plan), env.now));
     order.payments.push(Payment {
         payment_id: plan.payment_id.clone(),
         gateway: at.gateway.clone(),
@@ -96,30 +86,17 @@ pub fn start_payment(
 }
 
 fn next_attempt(order: &Order, gateway: &GatewayName) -> Result<u32, Rejection> {
-    let at_gateway = order
-        .payments
-        .iter()
-        .filter(|payment| payment.gateway == *gateway);
+    let at_gateway = order.payments.iter().filter(|payment| payment.gateway == *gateway);
     let last = at_gateway.map(|payment| payment.attempt).max().unwrap_or(0);
     let next = last.saturating_add(1);
-    if next > ATTEMPTS_MAX {
-        Err(Rejection::AttemptsExhausted)
-    } else {
-        Ok(next)
-    }
+    if next > ATTEMPTS_MAX { Err(Rejection::AttemptsExhausted) } else { Ok(next) }
 }
 
 fn query_task(echo: &Echo, plan: &PaymentPlan, create_body: String, now: Timestamp) -> Task {
     Task {
         booking_id: echo.booking_id.clone(),
-        record: Record::Order {
-            order_id: echo.order_id.clone(),
-            order_seq: echo.order_seq,
-        },
-        kind: TaskKind::QueryPayment {
-            payment_id: plan.payment_id.clone(),
-            create_body,
-        },
+        record: Record::Order { order_id: echo.order_id.clone(), order_seq: echo.order_seq },
+        kind: TaskKind::QueryPayment { payment_id: plan.payment_id.clone(), create_body },
         due_at: after(now, QUERY_FIRST_S).min(plan.expires_at),
         tries: 0,
         attention: None,
@@ -157,18 +134,9 @@ pub fn payment_created(
 ) -> Option<Change> {
     let mut order = order.clone();
     let mut change = Change::of(booking);
-    let payment = order
-        .payments
-        .iter_mut()
-        .find(|payment| payment.payment_id == *payment_id)?;
+    let payment = order.payments.iter_mut().find(|payment| payment.payment_id == *payment_id)?;
     match (payment.status, created) {
-        (
-            PaymentStatus::Creating,
-            Created::Payable {
-                code_url,
-                gateway_ref,
-            },
-        ) => {
+        (PaymentStatus::Creating, Created::Payable { code_url, gateway_ref }) => {
             payment.status = PaymentStatus::Payable;
             payment.code_url = Some(code_url);
             payment.gateway_ref = gateway_ref;
@@ -176,17 +144,11 @@ pub fn payment_created(
         (PaymentStatus::Creating, Created::Closed) => payment.status = PaymentStatus::Closed,
         (PaymentStatus::Creating, Created::Refused) => {
             payment.status = PaymentStatus::Failed;
-            change
-                .tasks
-                .push(close_task(booking, &order, payment_id, now));
+            change.tasks.push(close_task(booking, &order, payment_id, now));
         }
-        (
-            PaymentStatus::Closing,
-            Created::Payable {
-                gateway_ref: Some(gateway_ref),
-                ..
-            },
-        ) if payment.gateway_ref.is_none() => {
+        (PaymentStatus::Closing, Created::Payable { gateway_ref: Some(gateway_ref), .. })
+            if payment.gateway_ref.is_none() =>
+        {
             payment.gateway_ref = Some(gateway_ref);
         }
         (

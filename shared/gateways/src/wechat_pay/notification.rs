@@ -28,9 +28,7 @@ impl SealKeys {
 
     /// Opens a sealed object with whichever key fits.
     fn open<T: DeserializeOwned>(&self, resource: &Resource) -> Result<T, Distrust> {
-        let sealed = STANDARD
-            .decode(&resource.ciphertext)
-            .map_err(|_| Distrust::Unreadable)?;
+        let sealed = STANDARD.decode(&resource.ciphertext).map_err(|_| Distrust::Unreadable)?;
         let associated_data = resource.associated_data.as_deref().unwrap_or_default();
         for key in &self.0 {
             let nonce = Nonce::try_assume_unique_for_key(resource.nonce.as_bytes())

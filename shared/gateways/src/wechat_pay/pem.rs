@@ -58,9 +58,6 @@ fn rsa_key(spki: &SubjectPublicKeyInfo<'_>, field: &str) -> Result<Vec<u8>, Sett
         Ok(PublicKey::RSA(key)) if KEY_BITS.contains(&key.key_size()) => {
             Ok(spki.subject_public_key.data.to_vec())
         }
-        Ok(_) | Err(_) => Err(SettingsError::new(
-            field,
-            "is not an RSA key of 2048 to 8192 bits",
-        )),
+        Ok(_) | Err(_) => Err(SettingsError::new(field, "is not an RSA key of 2048 to 8192 bits")),
     }
 }

@@ -123,10 +123,9 @@ impl WechatPay {
             Ok((_, created)) if created.code_url.is_empty() => {
                 CreateOutcome::Unknown(unreadable(reply.status()))
             }
-            Ok((_, created)) => CreateOutcome::Payable {
-                code_url: created.code_url,
-                gateway_ref: None,
-            },
+            Ok((_, created)) => {
+                CreateOutcome::Payable { code_url: created.code_url, gateway_ref: None }
+            }
             Err(Fault::Declined(declined)) => create_declined(declined),
             Err(Fault::Unusable(refusal)) => CreateOutcome::Unknown(refusal),
         }
@@ -359,6 +358,5 @@ fn refusal(status: StatusCode, code: &str, message: &str) -> Refusal {
 
 /// At most the first `len_max` bytes of `text`, ended where a character ends.
 pub(super) fn cut(text: &str, len_max: usize) -> &str {
-    text.get(..text.floor_char_boundary(len_max))
-        .unwrap_or_default()
+    text.get(..text.floor_char_boundary(len_max)).unwrap_or_default()
 }

@@ -69,14 +69,8 @@ impl WechatPay {
     fn request(&self, method: Method, path: &str, body: &str, stamp: Stamp) -> Request<Bytes> {
         let uri = self.endpoint.uri(path);
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
-        let authorization = self.signer.authorization(
-            &Unsigned {
-                method: &method,
-                target,
-                body,
-            },
-            stamp,
-        );
+        let authorization =
+            self.signer.authorization(&Unsigned { method: &method, target, body }, stamp);
         let mut request = Request::new(Bytes::copy_from_slice(body.as_bytes()));
         *request.method_mut() = method;
         *request.uri_mut() = uri;

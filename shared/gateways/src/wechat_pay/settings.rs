@@ -79,9 +79,7 @@ impl TryFrom<Value> for WechatPaySettings {
             merchant_private_key_pem: fields.text("merchant_private_key_pem")?,
             apiv3_keys: each(fields.list("apiv3_keys")?, "apiv3_keys", text)?,
             verify_keys: each(fields.list("verify_keys")?, "verify_keys", verify_key)?,
-            base_url: fields
-                .optional_text("base_url")?
-                .unwrap_or_else(|| BASE_URL.to_owned()),
+            base_url: fields.optional_text("base_url")?.unwrap_or_else(|| BASE_URL.to_owned()),
             notify_url: fields.text("notify_url")?,
         };
         fields.finish()?;
@@ -107,10 +105,8 @@ fn verify_key(value: Value, name: &str) -> Result<VerifyKeySettings, SettingsErr
         let text = fields.text(field);
         text.map_err(|error| error.within(name))
     };
-    let key = VerifyKeySettings {
-        serial: read(&mut fields, "serial")?,
-        pem: read(&mut fields, "pem")?,
-    };
+    let key =
+        VerifyKeySettings { serial: read(&mut fields, "serial")?, pem: read(&mut fields, "pem")? };
     fields.finish().map_err(|error| error.within(name))?;
     Ok(key)
 }
@@ -122,10 +118,7 @@ pub(super) fn identifier(text: &str, field: &str) -> Result<String, SettingsErro
         return Err(SettingsError::new(field, "is empty"));
     }
     if text.len() > IDENTIFIER_LEN_MAX || !text.bytes().all(is_plain) {
-        return Err(SettingsError::new(
-            field,
-            "is not 1 to 32 letters and digits",
-        ));
+        return Err(SettingsError::new(field, "is not 1 to 32 letters and digits"));
     }
     Ok(text.to_owned())
 }
@@ -164,11 +157,7 @@ impl Endpoint {
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
             return Err(SettingsError::new("base_url", "is not an absolute URL"));
         };
-        Ok(Self {
-            scheme,
-            authority,
-            prefix,
-        })
+        Ok(Self { scheme, authority, prefix })
     }
 
     /// The URI of `path`, which is percent-encoded. Every path that this adapter makes fits a URI;

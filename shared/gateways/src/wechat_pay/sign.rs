@@ -54,11 +54,7 @@ impl Signer {
     /// Every part of it was checked at start-up; if it could not be built all the same, the
     /// request goes out unsigned, which the gateway answers with `SIGN_ERROR`: not known.
     pub(super) fn authorization(&self, unsigned: &Unsigned<'_>, stamp: Stamp) -> HeaderValue {
-        let Unsigned {
-            method,
-            target,
-            body,
-        } = unsigned;
+        let Unsigned { method, target, body } = unsigned;
         let timestamp = stamp.now.as_second();
         let nonce = upper_hex(&stamp.nonce);
         let message = format!("{method}\n{target}\n{timestamp}\n{nonce}\n{body}\n");
@@ -77,15 +73,9 @@ impl Signer {
     fn sign(&self, message: &[u8]) -> String {
         let mut signature = vec![0; self.key.public().modulus_len()];
         // PKCS#1 v1.5 signatures are deterministic: ring asks for a generator and draws nothing.
-        let signed = self.key.sign(
-            &RSA_PKCS1_SHA256,
-            &SystemRandom::new(),
-            message,
-            &mut signature,
-        );
-        signed
-            .map(|()| STANDARD.encode(&signature))
-            .unwrap_or_default()
+        let signed =
+            self.key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature);
+        signed.map(|()| STANDARD.encode(&signature)).unwrap_or_default()
     }
 }
 
@@ -102,10 +92,7 @@ fn private_key(text: &str) -> Result<KeyPair, SettingsError> {
     let field = "merchant_private_key_pem";
     let block = pem::one_block(text, field)?;
     if block.label != "PRIVATE KEY" {
-        return Err(SettingsError::new(
-            field,
-            "is not a PEM `PRIVATE KEY` (PKCS#8)",
-        ));
+        return Err(SettingsError::new(field, "is not a PEM `PRIVATE KEY` (PKCS#8)"));
     }
     KeyPair::from_pkcs8(&block.contents)
         .map_err(|_| SettingsError::new(field, "is not an RSA key of 2048 to 4096 bits"))

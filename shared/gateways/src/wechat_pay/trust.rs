@@ -69,15 +69,9 @@ impl VerifyKeys {
     ) -> Result<(), Distrust> {
         let signed = Headers::read(headers)?;
         let mut keys = self.0.iter();
-        let key = keys
-            .find(|key| key.serial == signed.serial)
-            .ok_or(Distrust::UnknownKey)?;
-        let signature = STANDARD
-            .decode(signed.signature)
-            .map_err(|_| Distrust::BadSignature)?;
-        key.key
-            .verify(&signed.message(body), &signature)
-            .map_err(|_| Distrust::BadSignature)?;
+        let key = keys.find(|key| key.serial == signed.serial).ok_or(Distrust::UnknownKey)?;
+        let signature = STANDARD.decode(signed.signature).map_err(|_| Distrust::BadSignature)?;
+        key.key.verify(&signed.message(body), &signature).map_err(|_| Distrust::BadSignature)?;
         if now.as_second().abs_diff(signed.at_s) >= SIGNATURE_LIFE_S {
             return Err(Distrust::StaleTimestamp);
         }
@@ -132,10 +126,7 @@ fn unix_seconds(text: &str) -> Result<i64, Distrust> {
 fn verify_key(row: &VerifyKeySettings, own: &[u8]) -> Result<VerifyKey, SettingsError> {
     let block = pem::one_block(&row.pem, "pem")?;
     let (serial, key) = match block.label.as_str() {
-        "PUBLIC KEY" => (
-            public_key_id(&row.serial)?,
-            pem::public_key(&block.contents, "pem")?,
-        ),
+        "PUBLIC KEY" => (public_key_id(&row.serial)?, pem::public_key(&block.contents, "pem")?),
         "CERTIFICATE" => from_certificate(row, &block.contents)?,
         _ => {
             let problem = "is neither a `PUBLIC KEY` nor a `CERTIFICATE`";
@@ -154,10 +145,7 @@ fn public_key_id(serial: &str) -> Result<String, SettingsError> {
         .strip_prefix(PUBLIC_KEY_PREFIX)
         .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric()));
     if !is_id {
-        return Err(SettingsError::new(
-            "serial",
-            "of a public key must be its id, `PUB_KEY_ID_…`",
-        ));
+        return Err(SettingsError::new("serial", "of a public key must be its id, `PUB_KEY_ID_…`"));
     }
     Ok(serial.to_owned())
 }

@@ -16,12 +16,8 @@ use crate::peer::{
 
 static GATEWAY: LazyLock<WechatPay> = LazyLock::new(|| adapter(settings()));
 
-const HEADERS: [&str; 4] = [
-    "wechatpay-timestamp",
-    "wechatpay-nonce",
-    "wechatpay-serial",
-    "wechatpay-signature",
-];
+const HEADERS: [&str; 4] =
+    ["wechatpay-timestamp", "wechatpay-nonce", "wechatpay-serial", "wechatpay-signature"];
 
 fn header_value() -> impl Strategy<Value = Option<HeaderValue>> {
     let text = prop_oneof![
@@ -39,9 +35,7 @@ fn headers() -> impl Strategy<Value = HeaderMap> {
     prop::array::uniform4(header_value()).prop_map(|values| {
         let pairs = HEADERS.into_iter().zip(values);
         let pairs = pairs.filter_map(|(name, value)| Some((name, value?)));
-        pairs
-            .map(|(name, value)| (HeaderName::from_static(name), value))
-            .collect()
+        pairs.map(|(name, value)| (HeaderName::from_static(name), value)).collect()
     })
 }
 

@@ -63,15 +63,8 @@ fn every_refund_event_is_told() {
         ("REFUND.CLOSED", "CLOSED"),
     ] {
         let events = sealed_verdict(event_type, &refund_notice(status)).unwrap();
-        let [
-            Event::Refund {
-                payment_id,
-                transaction_id,
-                number,
-                amount,
-                outcome,
-            },
-        ] = events.as_slice()
+        let [Event::Refund { payment_id, transaction_id, number, amount, outcome }] =
+            events.as_slice()
         else {
             panic!("{events:?}");
         };
@@ -169,14 +162,9 @@ fn a_signed_body_that_is_no_notification_is_refused() {
 #[test]
 fn a_notification_is_believed_for_less_than_300_seconds_either_way() {
     let body = sealed(NEW_KEY, "TRANSACTION.SUCCESS", &transaction());
-    for (offset, is_believed) in [
-        (-301, false),
-        (-300, false),
-        (-299, true),
-        (299, true),
-        (300, false),
-        (301, false),
-    ] {
+    for (offset, is_believed) in
+        [(-301, false), (-300, false), (-299, true), (299, true), (300, false), (301, false)]
+    {
         let timestamp = (NOW_S + offset).to_string();
         let headers = Mode::PublicKey.headers_at(&timestamp, body.as_bytes());
         let verdict = verify(&headers, body.as_bytes());
@@ -191,12 +179,9 @@ fn a_notification_is_believed_for_less_than_300_seconds_either_way() {
 fn every_signature_header_is_needed_once_and_well_formed() {
     let body = sealed(NEW_KEY, "TRANSACTION.SUCCESS", &transaction());
     let headers = Mode::PublicKey.headers(body.as_bytes());
-    for name in [
-        "wechatpay-timestamp",
-        "wechatpay-nonce",
-        "wechatpay-serial",
-        "wechatpay-signature",
-    ] {
+    for name in
+        ["wechatpay-timestamp", "wechatpay-nonce", "wechatpay-serial", "wechatpay-signature"]
+    {
         let mut missing = headers.clone();
         missing.remove(name);
         let verdict = verify(&missing, body.as_bytes());
@@ -215,13 +200,7 @@ fn every_signature_header_is_needed_once_and_well_formed() {
 #[test]
 fn a_timestamp_is_unix_seconds_in_digits_even_when_signed() {
     let body = sealed(NEW_KEY, "TRANSACTION.SUCCESS", &transaction());
-    for timestamp in [
-        "",
-        "+1767225600",
-        "-1",
-        "1767225600.0",
-        "99999999999999999999",
-    ] {
+    for timestamp in ["", "+1767225600", "-1", "1767225600.0", "99999999999999999999"] {
         let headers = Mode::PublicKey.headers_at(timestamp, body.as_bytes());
         let verdict = verify(&headers, body.as_bytes());
         assert_eq!(verdict, Err(Distrust::MissingHeader), "{timestamp}");
@@ -277,12 +256,9 @@ fn any_byte_of_a_header_changed_is_refused() {
     let gateway = adapter(settings());
     let body = sealed(NEW_KEY, "TRANSACTION.SUCCESS", &transaction());
     let headers = Mode::PublicKey.headers(body.as_bytes());
-    for name in [
-        "wechatpay-timestamp",
-        "wechatpay-nonce",
-        "wechatpay-serial",
-        "wechatpay-signature",
-    ] {
+    for name in
+        ["wechatpay-timestamp", "wechatpay-nonce", "wechatpay-serial", "wechatpay-signature"]
+    {
         let value = headers[name].as_bytes();
         for position in 0..value.len() {
             for flip in [1, 0x20] {

@@ -61,10 +61,7 @@ pub(crate) fn cny(amount: i64) -> Money {
 }
 
 pub(crate) fn payment() -> PaymentRef<'static> {
-    PaymentRef {
-        payment_id: PAYMENT_ID,
-        gateway_ref: None,
-    }
+    PaymentRef { payment_id: PAYMENT_ID, gateway_ref: None }
 }
 
 pub(crate) fn refund() -> RefundRequest<'static> {
@@ -134,25 +131,15 @@ impl Mode {
     fn sign(self, message: &[u8]) -> String {
         let key = self.key();
         let mut signature = vec![0; key.public().modulus_len()];
-        key.sign(
-            &RSA_PKCS1_SHA256,
-            &SystemRandom::new(),
-            message,
-            &mut signature,
-        )
-        .unwrap();
+        key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).unwrap();
         STANDARD.encode(signature)
     }
 
     /// The headers of a message that is signed at `timestamp`.
     pub(crate) fn headers_at(self, timestamp: &str, body: &[u8]) -> HeaderMap {
         let nonce = "A28ECE9D48514D2F6051D83515B3C6EB";
-        let message = [
-            format!("{timestamp}\n{nonce}\n").as_bytes(),
-            body,
-            b"\n".as_slice(),
-        ]
-        .concat();
+        let message =
+            [format!("{timestamp}\n{nonce}\n").as_bytes(), body, b"\n".as_slice()].concat();
         let signature = self.sign(&message);
         [
             ("wechatpay-timestamp", timestamp),
@@ -161,12 +148,7 @@ impl Mode {
             ("wechatpay-serial", self.serial()),
         ]
         .into_iter()
-        .map(|(name, value)| {
-            (
-                HeaderName::from_static(name),
-                HeaderValue::from_str(value).unwrap(),
-            )
-        })
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
         .collect()
     }
 

@@ -14,11 +14,7 @@ use crate::peer::{
 const CREATED: &str = r#"{"code_url":"weixin://wxpay/bizpayurl?pr=p4lpSuKzz"}"#;
 
 fn refusal(status: u16, code: &str, message: &str) -> Refusal {
-    Refusal {
-        status,
-        code: code.to_owned(),
-        message: message.to_owned(),
-    }
+    Refusal { status, code: code.to_owned(), message: message.to_owned() }
 }
 
 fn read_create(reply: &Response<Bytes>) -> CreateOutcome {
@@ -174,10 +170,7 @@ fn every_trade_state_is_read() {
         ("PAYERROR", QueryOutcome::Unpaid),
         ("CLOSED", QueryOutcome::Closed),
         ("REVOKED", QueryOutcome::Closed),
-        (
-            "NEW_STATE",
-            QueryOutcome::Unknown(refusal(200, "NEW_STATE", "an unknown trade_state")),
-        ),
+        ("NEW_STATE", QueryOutcome::Unknown(refusal(200, "NEW_STATE", "an unknown trade_state"))),
     ] {
         let mut answer = transaction();
         answer["trade_state"] = json!(state);
@@ -194,10 +187,7 @@ fn an_unpaid_answer_needs_none_of_the_payment_s_fields() {
     for field in ["transaction_id", "success_time", "amount", "attach"] {
         answer.as_object_mut().unwrap().remove(field);
     }
-    assert_eq!(
-        read_query(&signed(200, answer.to_string())),
-        QueryOutcome::Unpaid
-    );
+    assert_eq!(read_query(&signed(200, answer.to_string())), QueryOutcome::Unpaid);
 }
 
 #[test]
@@ -211,26 +201,10 @@ fn an_answer_about_something_else_or_half_an_answer_is_not_known() {
         ("success_time", json!(null), "unreadable"),
         ("success_time", json!("yesterday"), "unreadable"),
         ("amount", json!(null), "unreadable"),
-        (
-            "amount",
-            json!({ "total": 0, "currency": "CNY" }),
-            "unreadable",
-        ),
-        (
-            "amount",
-            json!({ "total": -1, "currency": "CNY" }),
-            "unreadable",
-        ),
-        (
-            "amount",
-            json!({ "total": 12.5, "currency": "CNY" }),
-            "unreadable",
-        ),
-        (
-            "amount",
-            json!({ "total": 1280, "currency": "yuan" }),
-            "unreadable",
-        ),
+        ("amount", json!({ "total": 0, "currency": "CNY" }), "unreadable"),
+        ("amount", json!({ "total": -1, "currency": "CNY" }), "unreadable"),
+        ("amount", json!({ "total": 12.5, "currency": "CNY" }), "unreadable"),
+        ("amount", json!({ "total": 1280, "currency": "yuan" }), "unreadable"),
     ] {
         let mut answer = transaction();
         answer[field] = value;
@@ -280,10 +254,7 @@ fn the_echo_is_read_from_a_believed_answer_about_our_merchant_only() {
     let gateway = adapter(settings());
     let echo = |reply: &Response<Bytes>| gateway.read_echo(reply, at(NOW_S));
     let answer = transaction();
-    assert_eq!(
-        echo(&signed(200, answer.to_string())),
-        Some("lp1.echo".to_owned())
-    );
+    assert_eq!(echo(&signed(200, answer.to_string())), Some("lp1.echo".to_owned()));
     assert_eq!(echo(&unsigned(200, answer.to_string())), None);
     for (field, value) in [("attach", ""), ("mchid", "1"), ("appid", "wx")] {
         let mut answer = transaction();
@@ -350,27 +321,15 @@ fn a_refund_reply_about_something_else_is_not_known() {
         ("out_refund_no", json!("another")),
         ("transaction_id", json!("another")),
         ("out_trade_no", json!("another")),
-        (
-            "amount",
-            json!({ "total": 1280, "refund": 1279, "currency": "CNY" }),
-        ),
-        (
-            "amount",
-            json!({ "total": 1281, "refund": 1280, "currency": "CNY" }),
-        ),
-        (
-            "amount",
-            json!({ "total": 1280, "refund": 1280, "currency": "USD" }),
-        ),
+        ("amount", json!({ "total": 1280, "refund": 1279, "currency": "CNY" })),
+        ("amount", json!({ "total": 1281, "refund": 1280, "currency": "CNY" })),
+        ("amount", json!({ "total": 1280, "refund": 1280, "currency": "USD" })),
     ] {
         let mut answer = made("SUCCESS");
         answer[field] = value;
         let reply = signed(200, answer.to_string());
-        let unknown = RefundOutcome::Unknown(refusal(
-            200,
-            "mismatch",
-            "the reply is about something else",
-        ));
+        let unknown =
+            RefundOutcome::Unknown(refusal(200, "mismatch", "the reply is about something else"));
         assert_eq!(read_refund(&reply), unknown, "{answer}");
         assert_eq!(read_query_refund(&reply), unknown, "{answer}");
     }
@@ -392,20 +351,8 @@ fn refund_errors_follow_the_table() {
         (403, "USER_ACCOUNT_ABNORMAL", "", "refused", "unknown"),
         (404, "RESOURCE_NOT_EXISTS", "", "refused", "unknown"),
         (404, "ORDER_NOT_EXIST", "", "refused", "unknown"),
-        (
-            400,
-            "INVALID_REQUEST",
-            "退款金额大于订单金额",
-            "refused",
-            "unknown",
-        ),
-        (
-            400,
-            "INVALID_REQUEST",
-            "订单已全额退款",
-            "unknown",
-            "unknown",
-        ),
+        (400, "INVALID_REQUEST", "退款金额大于订单金额", "refused", "unknown"),
+        (400, "INVALID_REQUEST", "订单已全额退款", "unknown", "unknown"),
         (400, "INVALID_REQUEST", "请在1分钟后重试", "later", "later"),
         (400, "INVALID_REQUEST", "Wait 1 Minute", "later", "later"),
         (400, "SOMETHING_NEW", "", "unknown", "unknown"),

@@ -14,10 +14,7 @@ use crate::peer::{
 };
 
 fn stamp() -> Stamp {
-    Stamp {
-        now: at(NOW_S),
-        nonce: [0xAB; 16],
-    }
+    Stamp { now: at(NOW_S), nonce: [0xAB; 16] }
 }
 
 fn body(request: &Request<bytes::Bytes>) -> Value {
@@ -50,11 +47,7 @@ fn check_signature(request: &Request<bytes::Bytes>) {
         std::str::from_utf8(request.body()).unwrap(),
     );
     let pem = vectors()["config"]["merchant_public_key_pem"].clone();
-    let lines = pem
-        .as_str()
-        .unwrap()
-        .lines()
-        .filter(|l| !l.starts_with('-'));
+    let lines = pem.as_str().unwrap().lines().filter(|l| !l.starts_with('-'));
     let spki = STANDARD.decode(lines.collect::<String>()).unwrap();
     // The fixed head of an SPKI that holds an RSA key of 2048 bits.
     let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &spki[24..]);
@@ -71,31 +64,11 @@ fn every_request_is_signed_as_it_is_sent_and_asks_for_the_public_key() {
     let order = format!("/v3/pay/transactions/out-trade-no/{PAYMENT_ID}");
     let refunds = "/v3/refund/domestic/refunds";
     for (request, method, target) in [
-        (
-            gateway.create(&create_body, stamp()),
-            "POST",
-            "/v3/pay/transactions/native".to_owned(),
-        ),
-        (
-            gateway.query(&payment(), stamp()),
-            "GET",
-            format!("{order}?mchid=1900000109"),
-        ),
-        (
-            gateway.close(&payment(), stamp()),
-            "POST",
-            format!("{order}/close"),
-        ),
-        (
-            gateway.refund(&refund(), stamp()),
-            "POST",
-            refunds.to_owned(),
-        ),
-        (
-            gateway.query_refund(&refund(), stamp()),
-            "GET",
-            format!("{refunds}/{REFUND_NUMBER}"),
-        ),
+        (gateway.create(&create_body, stamp()), "POST", "/v3/pay/transactions/native".to_owned()),
+        (gateway.query(&payment(), stamp()), "GET", format!("{order}?mchid=1900000109")),
+        (gateway.close(&payment(), stamp()), "POST", format!("{order}/close")),
+        (gateway.refund(&refund(), stamp()), "POST", refunds.to_owned()),
+        (gateway.query_refund(&refund(), stamp()), "GET", format!("{refunds}/{REFUND_NUMBER}")),
     ] {
         let expected = format!("http://127.0.0.1:8080/simulator/wechat_pay{target}");
         assert_eq!(request.uri().to_string(), expected);
@@ -114,10 +87,7 @@ fn every_request_is_signed_as_it_is_sent_and_asks_for_the_public_key() {
 #[test]
 fn the_production_host_is_the_default() {
     let uri = adapter(settings()).create("{}", stamp()).uri().to_string();
-    assert_eq!(
-        uri,
-        "https://api.mch.weixin.qq.com/v3/pay/transactions/native"
-    );
+    assert_eq!(uri, "https://api.mch.weixin.qq.com/v3/pay/transactions/native");
 }
 
 #[test]
@@ -130,10 +100,7 @@ fn certificates_alone_ask_for_no_key() {
 
 #[test]
 fn a_number_is_escaped_and_the_escaped_form_is_signed() {
-    let payment = PaymentRef {
-        payment_id: "a|b*c/?",
-        gateway_ref: None,
-    };
+    let payment = PaymentRef { payment_id: "a|b*c/?", gateway_ref: None };
     let request = adapter(settings()).query(&payment, stamp());
     let target = "/v3/pay/transactions/out-trade-no/a%7Cb%2Ac%2F%3F?mchid=1900000109";
     assert_eq!(request.uri().path_and_query().unwrap().as_str(), target);

@@ -21,11 +21,7 @@ fn right_settings_make_the_gateway() {
     let name = GatewayName::parse("wechat_pay").unwrap();
     assert_eq!(registry.names().collect::<Vec<_>>(), [&name]);
     assert_eq!(registry.get(&name).unwrap().name(), &name);
-    assert!(
-        registry
-            .get(&GatewayName::parse("alipay").unwrap())
-            .is_none()
-    );
+    assert!(registry.get(&GatewayName::parse("alipay").unwrap()).is_none());
 }
 
 #[test]
@@ -73,23 +69,11 @@ fn wrong_names_are_refused() {
         ("mchid", json!(""), "is empty"),
         ("mchid", json!(1_900_000_109), "must be a text"),
         ("mchid", json!("19\"0"), "is not 1 to 32 letters and digits"),
-        (
-            "mchid",
-            json!("1".repeat(33)),
-            "is not 1 to 32 letters and digits",
-        ),
+        ("mchid", json!("1".repeat(33)), "is not 1 to 32 letters and digits"),
         ("appid", json!(""), "is empty"),
         ("appid", json!("wx 1"), "is not 1 to 32 letters and digits"),
-        (
-            "merchant_serial",
-            json!(""),
-            "is not a serial number in hex",
-        ),
-        (
-            "merchant_serial",
-            json!("serial=44"),
-            "is not a serial number in hex",
-        ),
+        ("merchant_serial", json!(""), "is not a serial number in hex"),
+        ("merchant_serial", json!("serial=44"), "is not a serial number in hex"),
         ("mch_id", json!("1900000109"), "is not a known field"),
     ] {
         check(field, value, &format!("{field} {problem}"));
@@ -111,10 +95,7 @@ fn wrong_secrets_are_refused() {
         (json!([]), "apiv3_keys is empty"),
         (json!(NEW_KEY), "apiv3_keys must be a list"),
         (json!([1]), "apiv3_keys[0] must be a text"),
-        (
-            json!([NEW_KEY, "x".repeat(31)]),
-            "apiv3_keys[1] is not 32 bytes",
-        ),
+        (json!([NEW_KEY, "x".repeat(31)]), "apiv3_keys[1] is not 32 bytes"),
         (json!(["x".repeat(33)]), "apiv3_keys[0] is not 32 bytes"),
     ] {
         check("apiv3_keys", value, message);
@@ -133,10 +114,7 @@ fn verify_keys_of_a_wrong_shape_are_refused() {
             json!([{ "serial": "x", "pem": "y", "kid": "z" }]),
             "verify_keys[0].kid is not a known field",
         ),
-        (
-            json!([twice, twice]),
-            "verify_keys[1].serial is given twice",
-        ),
+        (json!([twice, twice]), "verify_keys[1].serial is given twice"),
     ] {
         check("verify_keys", value, message);
     }
@@ -161,11 +139,7 @@ fn verify_keys_that_are_no_fitting_keys_are_refused() {
         (own_key, "is the merchant's own key"),
     ] {
         let keys = json!([{ "serial": PUBLIC_KEY_ID, "pem": pem }]);
-        check(
-            "verify_keys",
-            keys,
-            &format!("verify_keys[0].pem {problem}"),
-        );
+        check("verify_keys", keys, &format!("verify_keys[0].pem {problem}"));
     }
 }
 
@@ -177,19 +151,11 @@ fn serials_that_are_not_their_keys_are_refused() {
         (CERTIFICATE_SERIAL, PUBLIC_KEY_PEM, not_an_id),
         ("PUB_KEY_ID_", PUBLIC_KEY_PEM, not_an_id),
         ("PUB_KEY_ID_1\n", PUBLIC_KEY_PEM, not_an_id),
-        (
-            PUBLIC_KEY_ID,
-            CERTIFICATE_PEM,
-            "is not a serial number in hex",
-        ),
+        (PUBLIC_KEY_ID, CERTIFICATE_PEM, "is not a serial number in hex"),
         (another, CERTIFICATE_PEM, "is not the certificate's own"),
     ] {
         let keys = json!([{ "serial": serial, "pem": pem }]);
-        check(
-            "verify_keys",
-            keys,
-            &format!("verify_keys[0].serial {problem}"),
-        );
+        check("verify_keys", keys, &format!("verify_keys[0].serial {problem}"));
     }
 }
 
@@ -198,30 +164,18 @@ fn wrong_urls_are_refused() {
     let with_query = "has a query string or a fragment";
     let long = format!("https://pay.example.com/{}", "n".repeat(232));
     for (field, value, problem) in [
-        (
-            "base_url",
-            "api.mch.weixin.qq.com",
-            "is not an absolute URL",
-        ),
+        ("base_url", "api.mch.weixin.qq.com", "is not an absolute URL"),
         ("base_url", "http://api.mch.weixin.qq.com", "is not https"),
         ("base_url", "https://api.mch.weixin.qq.com?x=1", with_query),
         ("base_url", "ftp://localhost", "is not https"),
         ("notify_url", "", "is not a URL"),
         ("notify_url", "/callbacks", "is not an absolute URL"),
         ("notify_url", "http://pay.example.com/n", "is not https"),
-        (
-            "notify_url",
-            "http://127.0.0.1.example.com/n",
-            "is not https",
-        ),
+        ("notify_url", "http://127.0.0.1.example.com/n", "is not https"),
         ("notify_url", "https://pay.example.com/n?x", with_query),
         ("notify_url", "https://pay.example.com/n?", with_query),
         ("notify_url", "https://pay.example.com/n#x", with_query),
-        (
-            "notify_url",
-            "https://u@pay.example.com/n",
-            "must name a host and no user",
-        ),
+        ("notify_url", "https://u@pay.example.com/n", "must name a host and no user"),
         ("notify_url", &long, "is longer than 255 bytes"),
     ] {
         check(field, json!(value), &format!("{field} {problem}"));
@@ -237,15 +191,9 @@ fn a_laptop_s_addresses_and_a_lower_case_serial_are_taken() {
         ("base_url", "http://127.0.0.1:8080/simulator/wechat_pay"),
         ("base_url", "http://localhost:8080/"),
         ("base_url", "https://api2.mch.weixin.qq.com"),
-        (
-            "notify_url",
-            "http://localhost:8080/v1/callbacks/wechat_pay",
-        ),
+        ("notify_url", "http://localhost:8080/v1/callbacks/wechat_pay"),
         ("notify_url", "http://[::1]:8080/v1/callbacks/wechat_pay"),
-        (
-            "merchant_serial",
-            "444f4864ea9b34415a51e1b8c1c0f2d3a4b5c6d7",
-        ),
+        ("merchant_serial", "444f4864ea9b34415a51e1b8c1c0f2d3a4b5c6d7"),
     ] {
         let mut settings = settings();
         settings[field] = json!(value);

@@ -58,10 +58,7 @@ fn every_request_vector_is_signed_alike() {
             "native_prepay" => gateway.create(body, stamp(row)),
             "query_by_out_trade_no" => {
                 let payment_id = vectors["order"]["out_trade_no"].as_str().unwrap();
-                let payment = PaymentRef {
-                    payment_id,
-                    gateway_ref: None,
-                };
+                let payment = PaymentRef { payment_id, gateway_ref: None };
                 gateway.query(&payment, stamp(row))
             }
             other => panic!("no call for {other}"),
@@ -93,10 +90,7 @@ fn headers(row: &Value) -> HeaderMap {
     let pairs = row["headers"].as_object().unwrap();
     let pair = |(name, value): (&String, &Value)| {
         let name: HeaderName = name.parse().unwrap();
-        (
-            name,
-            HeaderValue::from_str(value.as_str().unwrap()).unwrap(),
-        )
+        (name, HeaderValue::from_str(value.as_str().unwrap()).unwrap())
     };
     pairs.iter().map(pair).collect()
 }
@@ -111,26 +105,13 @@ fn body(row: &Value) -> Vec<u8> {
 
 fn check_event(expect: &Value, event: &Event) {
     match event {
-        Event::Paid {
-            payment_id,
-            capture,
-            ..
-        } => {
+        Event::Paid { payment_id, capture, .. } => {
             assert_eq!(expect["order_state"], "paid");
             assert_eq!(expect["out_trade_no"], *payment_id);
             assert_eq!(expect["gateway_id"], capture.transaction_id);
-            assert_eq!(
-                capture.captured,
-                cny(expect["amount_fen"].as_i64().unwrap())
-            );
+            assert_eq!(capture.captured, cny(expect["amount_fen"].as_i64().unwrap()));
         }
-        Event::Refund {
-            payment_id,
-            number,
-            amount,
-            outcome,
-            ..
-        } => {
+        Event::Refund { payment_id, number, amount, outcome, .. } => {
             assert_eq!(expect["refund_state"], "refunded");
             assert_eq!(*outcome, RefundOutcome::Succeeded);
             assert_eq!(expect["out_trade_no"], *payment_id);
@@ -168,10 +149,8 @@ fn a_certificate_vector_needs_its_certificate() {
     let gateway = adapter(settings);
     let vectors = vectors();
     let rows = vectors["inbound"].as_array().unwrap();
-    let row = rows
-        .iter()
-        .find(|row| row["name"] == "pay_success_platform_certificate_mode")
-        .unwrap();
+    let row =
+        rows.iter().find(|row| row["name"] == "pay_success_platform_certificate_mode").unwrap();
     let verdict = gateway.verify(&headers(row), &body(row), at(row["now"].as_i64().unwrap()));
     assert_eq!(verdict, Err(Distrust::UnknownKey));
 }

@@ -1,0 +1,182 @@
+//! `bookings`: opening, listing, reading and cancelling bookings, and dropping orders.
+
+use api::problem::Problem;
+use api::request::{OpenBooking, Request};
+use api::respond::{Answer, empty, json, with_header};
+use api::route::Route;
+use api::view::{BookingView, BookingsView, OrderView, etag};
+use domain::booking::{Booking, Order};
+use domain::decide::cancel::{Cancelling, cancel_booking, cancel_order};
+use domain::decide::open_booking::{open_booking, repeat_booking};
+use domain::ids::{BookingId, OrderId};
+use http::{StatusCode, header};
+use runtime::apply::{Step, apply, check_owner, refuse};
+use runtime::deps::Deps;
+use runtime::serve::Handled;
+use store::Opened;
+use store::bookings::{ORDERS_MAX, is_page_start};
+use store::load::{Want, WantOrder};
+
+/// Serves the routes of bookings.
+pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
+    Box::pin(async move {
+        match Route::parse(&request.method, &request.path)? {
+            Route::OpenBooking => open(deps, request).await,
+            Route::ListBookings => list(deps, request).await,
+            Route::GetBooking(booking_id) => get(deps, request, &booking_id).await,
+            Route::CancelBooking(booking_id) => cancel(deps, request, &booking_id).await,
+            Route::CancelOrder(booking_id, order_id) => {
+                drop_order(deps, request, &booking_id, &order_id).await
+            }
+            Route::GetProduct(_)
+            | Route::PutProduct(_)
+            | Route::Quote(_)
+            | Route::CreateOrder(_)
+            | Route::GeneratePayment(_)
+            | Route::Callback(_) => Err(Problem::NotFound),
+        }
+    })
+}
+
+async fn open(deps: &Deps, request: &Request) -> Result<Answer, Problem> {
+    let customer = request.customer()?;
+    let key = request.idempotency_key()?;
+    let key = key.ok_or_else(|| Problem::invalid("Idempotency-Key", "required"))?;
+    let OpenBooking { product_id } = request.json()?;
+    let tag = deps.ids.product_tag(&product_id);
+    let product = deps.store.product(&product_id, &tag).await?.ok_or(Problem::NotFound)?;
+    let wanted = match open_booking(&product, customer, key, deps.env()) {
+        Ok(booking) => booking,
+        Err(_) => return repeat_retired(deps, customer, key, &product_id).await,
+    };
+    match deps.store.open_booking(&wanted, &deps.request_token()).await? {
+        Opened::New => {
+            let view = BookingView::with_orders(&wanted, &[], ORDERS_MAX, deps.view());
+            Ok(tagged(deps, &wanted, json(StatusCode::CREATED, &view)?))
+        }
+        Opened::Before(stored) => repeat(deps, *stored, &product_id).await,
+    }
+}
+
+/// A retired product takes no new bookings, but a repeated request is still the same request.
+async fn repeat_retired(
+    deps: &Deps,
+    customer: &str,
+    key: &str,
+    product_id: &str,
+) -> Result<Answer, Problem> {
+    let booking_id = deps.ids.booking(customer, key, &deps.ids.product_tag(product_id));
+    let stored = deps.store.booking_by_key(booking_id.key()).await?;
+    repeat(deps, stored.ok_or(Problem::BookingNotPayable)?, product_id).await
+}
+
+async fn repeat(deps: &Deps, stored: Booking, product_id: &str) -> Result<Answer, Problem> {
+    let booking = repeat_booking(stored.clone(), product_id)
+        .map_err(|rejection| refuse(deps, &stored, rejection))?;
+    whole(deps, &booking.booking_id, &booking.customer_id).await
+}
+
+/// A booking with its orders.
+async fn whole(deps: &Deps, booking_id: &BookingId, customer: &str) -> Result<Answer, Problem> {
+    let read = deps.store.booking_with_orders(booking_id).await?;
+    let (booking, ended) = read.ok_or(Problem::NotFound)?;
+    check_owner(&booking, customer)?;
+    let view = BookingView::with_orders(&booking, &ended, ORDERS_MAX, deps.view());
+    Ok(tagged(deps, &booking, json(StatusCode::OK, &view)?))
+}
+
+fn tagged(deps: &Deps, booking: &Booking, answer: Answer) -> Answer {
+    with_header(answer, header::ETAG, &etag(booking, deps.now()))
+}
+
+async fn list(deps: &Deps, request: &Request) -> Result<Answer, Problem> {
+    let customer = request.customer()?;
+    let cursor = request.query_parameter("cursor")?;
+    if cursor.as_deref().is_some_and(|cursor| !is_page_start(cursor)) {
+        return Err(Problem::invalid("cursor", "not one that an earlier page gave"));
+    }
+    let page = deps.store.bookings_of(customer, cursor.as_deref()).await?;
+    let bookings = page.bookings.iter().map(|one| BookingView::listed(one, deps.view()));
+    let view = BookingsView { bookings: bookings.collect(), next_cursor: page.next };
+    json(StatusCode::OK, &view)
+}
+
+async fn get(deps: &Deps, request: &Request, id: &BookingId) -> Result<Answer, Problem> {
+    let customer = request.customer()?;
+    if let Some(known) = request.headers.get(header::IF_NONE_MATCH) {
+        let booking = deps.store.booking(id).await?.ok_or(Problem::NotFound)?;
+        check_owner(&booking, customer)?;
+        let tag = etag(&booking, deps.now());
+        if known.to_str().is_ok_and(|known| matches_tag(known, &tag)) {
+            return Ok(with_header(empty(StatusCode::NOT_MODIFIED), header::ETAG, &tag));
+        }
+    }
+    whole(deps, id, customer).await
+}
+
+/// Weak comparison (RFC 9110, 8.8.3.2) against a list of tags.
+fn matches_tag(known: &str, tag: &str) -> bool {
+    let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    known.split(',').any(|one| one.trim() == "*" || strong(one) == strong(tag))
+}
+
+async fn cancel(deps: &Deps, request: &Request, id: &BookingId) -> Result<Answer, Problem> {
+    let customer = request.customer()?;
+    let want = |_| Want { booking_id: id, product: false, order: WantOrder::Live };
+    apply(deps, want, |loaded| {
+        check_owner(&loaded.booking, customer)?;
+        match cancel_booking(&loaded.booking, deps.env()) {
+            Ok(Cancelling::Cancelled(change)) => Ok(Step::Commit(change, ())),
+            Ok(Cancelling::Again) => Ok(Step::Done(())),
+            Err(rejection) => Err(refuse(deps, &loaded.booking, rejection)),
+        }
+    })
+    .await?;
+    whole(deps, id, customer).await
+}
+
+async fn drop_order(
+    deps: &Deps,
+    request: &Request,
+    booking_id: &BookingId,
+    order_id: &OrderId,
+) -> Result<Answer, Problem> {
+    let customer = request.customer()?;
+    let want = |_| Want { booking_id, product: false, order: WantOrder::ById(order_id) };
+    let (booking, order) = apply(deps, want, |loaded| {
+        check_owner(&loaded.booking, customer)?;
+        let ended = loaded.ended.as_ref();
+        match cancel_order(&loaded.booking, order_id, ended, deps.env()) {
+            Ok(Cancelling::Cancelled(change)) => {
+                let order = change.order(order_id).cloned();
+                let booking = change.booking.clone();
+                Ok(Step::Commit(change, (booking, order)))
+            }
+            Ok(Cancelling::Again) => Ok(Step::Done((loaded.booking.clone(), ended.cloned()))),
+            Err(rejection) => Err(refuse(deps, &loaded.booking, rejection)),
+        }
+    })
+    .await?;
+    let order: Order = order.ok_or(Problem::NotFound)?;
+    json(StatusCode::OK, &OrderView::of(&booking, &order, deps.view()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_compared_weakly_and_in_lists() {
+        let tag = "W/\"3-p00\"";
+        for (known, matches) in [
+            ("W/\"3-p00\"", true),
+            ("\"3-p00\"", true),
+            ("\"1\", W/\"3-p00\"", true),
+            ("*", true),
+            ("W/\"3-p01\"", false),
+            ("", false),
+        ] {
+            assert_eq!(matches_tag(known, tag), matches, "{known}");
+        }
+    }
+}

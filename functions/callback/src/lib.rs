@@ -1,0 +1,55 @@
+//! `callback`: gateways' notifications. Verify, record, and only then acknowledge.
+
+use api::problem::Problem;
+use api::request::Request;
+use api::respond::Answer;
+use api::route::Route;
+use domain::gateway::GatewayName;
+use gateways::{Acknowledgement, Event, Gateway};
+use runtime::deps::Deps;
+use runtime::news::record_event;
+use runtime::serve::Handled;
+use runtime::telemetry::{Metric, count};
+
+/// Serves the route of callbacks.
+pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
+    Box::pin(async move {
+        match Route::parse(&request.method, &request.path)? {
+            Route::Callback(gateway) => receive(deps, request, &gateway).await,
+            Route::GetProduct(_)
+            | Route::PutProduct(_)
+            | Route::OpenBooking
+            | Route::ListBookings
+            | Route::GetBooking(_)
+            | Route::CancelBooking(_)
+            | Route::CancelOrder(..)
+            | Route::Quote(_)
+            | Route::CreateOrder(_)
+            | Route::GeneratePayment(_) => Err(Problem::NotFound),
+        }
+    })
+}
+
+async fn receive(deps: &Deps, request: &Request, name: &GatewayName) -> Result<Answer, Problem> {
+    let gateway = deps.gateway(name).ok_or(Problem::NotFound)?;
+    let acknowledgement = match gateway.verify(&request.headers, &request.body, deps.now()) {
+        Ok(events) => record(deps, gateway.as_ref(), &events).await,
+        Err(distrust) => {
+            count(Metric::NotificationRefused, distrust.as_str());
+            Acknowledgement::Refused(distrust)
+        }
+    };
+    Ok(gateway.acknowledge(acknowledgement))
+}
+
+/// Records what a notification tells. Anything that is not durable is to be told again.
+async fn record(deps: &Deps, gateway: &dyn Gateway, events: &[Event]) -> Acknowledgement {
+    for event in events {
+        if let Err(problem) = record_event(deps, gateway.name(), event).await {
+            let (_, code) = problem.spec();
+            tracing::error!(gateway = gateway.name().as_str(), code, ?problem, "not recorded");
+            return Acknowledgement::Retry;
+        }
+    }
+    Acknowledgement::Done
+}

@@ -1,0 +1,6 @@
+//! The `quote` function's binary.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    runtime::lambda::serve(quote::handle).await
+}

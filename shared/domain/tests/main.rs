@@ -1,0 +1,5 @@
+//! Tmp.
+#[cfg(test)]
+mod record_payment_table;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,87 @@
+//! The one place where a decision meets the store: load, decide, commit, and again when lost.
+
+use std::time::Duration;
+
+use api::problem::{Problem, Refused};
+use domain::booking::Booking;
+use domain::change::Change;
+use domain::decide::Rejection;
+use store::error::CommitError;
+use store::load::{Loaded, Want};
+
+use crate::deps::Deps;
+
+/// How often a change is decided and committed before giving up.
+pub const TRIES_MAX: u32 = 8;
+/// The longest wait after the first lost race; it doubles with each.
+const BACKOFF: Duration = Duration::from_millis(8);
+
+/// What a decision asks for.
+#[derive(Debug)]
+pub enum Step<T> {
+    /// Commit this, and then answer that.
+    Commit(Box<Change>, T),
+    /// Nothing to write.
+    Done(T),
+}
+
+/// Loads, decides and commits until a commit wins, at most [`TRIES_MAX`] times.
+///
+/// `want` says what to read at each try, from 0. A commit whose outcome stays unknown is followed
+/// by a reload: the derived ids show the next decision whether it happened.
+///
+/// # Errors
+/// What `decide` refuses with; [`Problem::NotFound`] without such a booking;
+/// [`Problem::VersionConflict`] when every race was lost; [`Problem::StoreUnavailable`].
+pub async fn apply<'w, T>(
+    deps: &Deps,
+    want: impl Fn(u32) -> Want<'w>,
+    decide: impl Fn(&Loaded) -> Result<Step<T>, Problem>,
+) -> Result<T, Problem> {
+    let mut last = Problem::VersionConflict;
+    for tries in 0..TRIES_MAX {
+        if tries > 0 {
+            let longest = BACKOFF.checked_mul(1 << tries.min(TRIES_MAX)).unwrap_or(BACKOFF);
+            deps.wait_up_to(longest).await;
+        }
+        let loaded = deps.store.load(want(tries)).await?.ok_or(Problem::NotFound)?;
+        let (change, answer) = match decide(&loaded)? {
+            Step::Done(answer) => return Ok(answer),
+            Step::Commit(change, answer) => (change, answer),
+        };
+        match deps.store.commit(&change, &deps.request_token()).await {
+            Ok(()) => return Ok(answer),
+            Err(error @ (CommitError::Conflict | CommitError::Unknown(_))) => last = error.into(),
+            Err(error @ CommitError::NotApplied(_)) => return Err(error.into()),
+        }
+    }
+    Err(last)
+}
+
+/// Commits a change that holds only for the version that was read, such as a gateway's negative
+/// answer. `false` if somebody else came first: then ask again.
+///
+/// # Errors
+/// [`Problem::StoreUnavailable`]; the outcome may be unknown.
+pub async fn commit_once(deps: &Deps, change: &Change) -> Result<bool, Problem> {
+    match deps.store.commit(change, &deps.request_token()).await {
+        Ok(()) => Ok(true),
+        Err(CommitError::Conflict) => Ok(false),
+        Err(error @ (CommitError::NotApplied(_) | CommitError::Unknown(_))) => Err(error.into()),
+    }
+}
+
+/// Refuses a booking that is not the caller's as if it did not exist.
+///
+/// # Errors
+/// [`Problem::NotFound`].
+pub fn check_owner(booking: &Booking, customer: &str) -> Result<(), Problem> {
+    if booking.customer_id == customer { Ok(()) } else { Err(Problem::NotFound) }
+}
+
+/// What the caller is told of a refusal.
+#[must_use]
+pub fn refuse(deps: &Deps, booking: &Booking, rejection: Rejection) -> Problem {
+    let refused = Refused { booking, ids: &deps.ids, fresh: deps.fresh(), on: deps.view() };
+    Problem::rejected(rejection, &refused)
+}

@@ -1,0 +1,197 @@
+//! Configuration: read once per sandbox, from the function's environment and nowhere else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::token::{InvalidKeyring, Keyring};
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use aws_sdk_dynamodb::{Client, Config};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use domain::ids::{Ids, SECRET_LEN_MIN};
+use gateways::registry::Registry;
+use gateways::settings::SettingsError;
+use jiff::Timestamp;
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::Deserialize;
+use store::Store;
+use store::schema::CALL_TIMEOUT;
+
+use crate::deps::{Clock, Deps, Randomness};
+use crate::transport::Transport;
+
+/// Names the table.
+pub const TABLE_NAME: &str = "TABLE_NAME";
+/// Carries [`Secrets`] as JSON.
+pub const SECRETS: &str = "LATCHPAY_SECRETS";
+/// How often the SDK sends one call.
+const SENDS_MAX: u32 = 3;
+/// How long one sending may take.
+const SEND_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+/// What a deployment keeps secret.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    /// Derives every id; at least 32 characters, and never changed.
+    pub id_secret: String,
+    /// Sign quote tokens; the newest first.
+    pub token_keys: Vec<TokenKey>,
+    /// Each gateway's settings, by its name.
+    pub gateways: serde_json::Value,
+}
+
+/// A key that signs quote tokens.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenKey {
+    /// Names it inside tokens.
+    pub id: String,
+    /// At least 32 characters.
+    pub key: String,
+}
+
+/// Why a deployment cannot start. Names the setting, never its value.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// An environment variable is not set.
+    #[error("the environment variable {0} is not set")]
+    Missing(&'static str),
+    /// The secrets are no such JSON.
+    #[error("{SECRETS} is not as documented, at line {line}, column {column}")]
+    Secrets {
+        /// Line.
+        line: usize,
+        /// Column.
+        column: usize,
+    },
+    /// The id secret is too short.
+    #[error("id_secret has fewer than {SECRET_LEN_MIN} characters")]
+    IdSecret,
+    /// The token keys cannot be used.
+    #[error(transparent)]
+    TokenKeys(#[from] InvalidKeyring),
+    /// A gateway's settings cannot be used.
+    #[error("gateways.{0}")]
+    Gateways(SettingsError),
+}
+
+/// What secrets make: ids, token keys and gateways.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Derives ids.
+    pub ids: Ids,
+    /// Signs and verifies tokens.
+    pub keyring: Keyring,
+    /// The configured gateways.
+    pub gateways: Registry,
+}
+
+/// Reads secrets from their JSON.
+///
+/// # Errors
+/// [`ConfigError`] names the setting at fault.
+pub fn open_secrets(json: &str) -> Result<Opened, ConfigError> {
+    let secrets: Secrets = serde_json::from_str(json)
+        .map_err(|error| ConfigError::Secrets { line: error.line(), column: error.column() })?;
+    let keys: Vec<_> =
+        secrets.token_keys.into_iter().map(|key| (key.id, key.key.into_bytes())).collect();
+    Ok(Opened {
+        ids: Ids::new(secrets.id_secret.as_bytes()).ok_or(ConfigError::IdSecret)?,
+        keyring: Keyring::new(&keys)?,
+        gateways: Registry::from_settings(&secrets.gateways.to_string())
+            .map_err(ConfigError::Gateways)?,
+    })
+}
+
+/// The dependencies of a deployed function.
+///
+/// # Errors
+/// [`ConfigError`] names what is missing or wrong.
+pub fn deps_from_environment() -> Result<Deps, ConfigError> {
+    let Opened { ids, keyring, gateways } = open_secrets(&variable(SECRETS)?)?;
+    let http = http_client();
+    let client = Client::from_conf(sdk_config(http.clone())?);
+    Ok(Deps {
+        store: Store::new(client, variable(TABLE_NAME)?),
+        gateways,
+        transport: Arc::new(Transport::new(http)),
+        keyring,
+        ids,
+        clock: system_clock(),
+        randomness: system_randomness(),
+    })
+}
+
+/// One TLS client for the store and the gateways: root certificates are read once.
+#[must_use]
+pub fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https()
+}
+
+/// The system's clock, to the millisecond: items keep no more.
+#[must_use]
+pub fn system_clock() -> Clock {
+    #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
+    let now = || Timestamp::from_millisecond(Timestamp::now().as_millisecond());
+    Arc::new(move || now().unwrap_or_default())
+}
+
+/// The system's randomness.
+#[must_use]
+pub fn system_randomness() -> Randomness {
+    let random = SystemRandom::new();
+    Arc::new(move || {
+        let mut bytes = [0; 16];
+        // Without randomness nothing may be signed or named: there is no safe way on.
+        #[expect(clippy::expect_used, reason = "the operating system always has randomness")]
+        random.fill(&mut bytes).expect("randomness");
+        bytes
+    })
+}
+
+/// How every SDK client of ours behaves, whatever is beneath it.
+#[must_use]
+pub fn sdk_behaviour(builder: aws_sdk_dynamodb::config::Builder) -> Config {
+    builder
+        .behavior_version(BehaviorVersion::latest())
+        .retry_config(RetryConfig::standard().with_max_attempts(SENDS_MAX))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_timeout(CALL_TIMEOUT)
+                .operation_attempt_timeout(SEND_TIMEOUT)
+                .build(),
+        )
+        .build()
+}
+
+/// Region, credentials and endpoint from the function's environment; without the chain of
+/// providers that a sandbox does not need, it starts faster.
+fn sdk_config(http: SharedHttpClient) -> Result<Config, ConfigError> {
+    let credentials = Credentials::new(
+        variable("AWS_ACCESS_KEY_ID")?,
+        variable("AWS_SECRET_ACCESS_KEY")?,
+        variable("AWS_SESSION_TOKEN").ok(),
+        None,
+        "environment",
+    );
+    let builder = Config::builder()
+        .http_client(http)
+        .region(Region::new(variable("AWS_REGION")?))
+        .credentials_provider(credentials);
+    Ok(sdk_behaviour(match variable("AWS_ENDPOINT_URL_DYNAMODB") {
+        Ok(endpoint) => builder.endpoint_url(endpoint),
+        Err(_) => builder,
+    }))
+}
+
+fn variable(name: &'static str) -> Result<String, ConfigError> {
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+    let value = std::env::var(name);
+    value.ok().filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(name))
+}

@@ -1,0 +1,98 @@
+//! Calls to gateways: one request, one reply read by the adapter, and no reply is not known.
+
+use bytes::Bytes;
+use gateways::{
+    CloseOutcome, CreateOutcome, Gateway, PaymentRef, QueryOutcome, RefundOutcome, RefundRequest,
+    Refusal,
+};
+use http::{Request, Response};
+
+use crate::deps::Deps;
+
+/// Creates a payment from its stored body.
+pub async fn create(deps: &Deps, gateway: &dyn Gateway, body: &str) -> CreateOutcome {
+    match send(deps, gateway, "create", gateway.create(body, deps.stamp())).await {
+        Ok(reply) => gateway.read_create(&reply, deps.now()),
+        Err(refusal) => CreateOutcome::Unknown(refusal),
+    }
+}
+
+/// Asks for a payment.
+pub async fn query(deps: &Deps, gateway: &dyn Gateway, payment: &PaymentRef<'_>) -> QueryOutcome {
+    match send(deps, gateway, "query", gateway.query(payment, deps.stamp())).await {
+        Ok(reply) => gateway.read_query(payment, &reply, deps.now()),
+        Err(refusal) => QueryOutcome::Unknown(refusal),
+    }
+}
+
+/// Asks what a payment carries back, where only a refund's event named it.
+///
+/// # Errors
+/// [`Refusal`] if there is no usable answer.
+pub async fn ask_echo(
+    deps: &Deps,
+    gateway: &dyn Gateway,
+    payment: &PaymentRef<'_>,
+) -> Result<Option<String>, Refusal> {
+    let reply = send(deps, gateway, "query", gateway.query(payment, deps.stamp())).await?;
+    if reply.status().is_server_error() {
+        return Err(no_reply(format!("status {}", reply.status())));
+    }
+    Ok(gateway.read_echo(&reply, deps.now()))
+}
+
+/// Closes a payment.
+pub async fn close(deps: &Deps, gateway: &dyn Gateway, payment: &PaymentRef<'_>) -> CloseOutcome {
+    match send(deps, gateway, "close", gateway.close(payment, deps.stamp())).await {
+        Ok(reply) => gateway.read_close(&reply, deps.now()),
+        Err(refusal) => CloseOutcome::Unknown(refusal),
+    }
+}
+
+/// Gives a captured transaction back.
+pub async fn refund(
+    deps: &Deps,
+    gateway: &dyn Gateway,
+    refund: &RefundRequest<'_>,
+) -> RefundOutcome {
+    match send(deps, gateway, "refund", gateway.refund(refund, deps.stamp())).await {
+        Ok(reply) => gateway.read_refund(refund, &reply, deps.now()),
+        Err(refusal) => RefundOutcome::Unknown(refusal),
+    }
+}
+
+/// Asks for a refund.
+pub async fn query_refund(
+    deps: &Deps,
+    gateway: &dyn Gateway,
+    refund: &RefundRequest<'_>,
+) -> RefundOutcome {
+    let request = gateway.query_refund(refund, deps.stamp());
+    match send(deps, gateway, "query_refund", request).await {
+        Ok(reply) => gateway.read_query_refund(refund, &reply, deps.now()),
+        Err(refusal) => RefundOutcome::Unknown(refusal),
+    }
+}
+
+async fn send(
+    deps: &Deps,
+    gateway: &dyn Gateway,
+    call: &'static str,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, Refusal> {
+    let outcome = deps.transport.send(request).await;
+    match &outcome {
+        Ok(reply) => {
+            let status = reply.status().as_u16();
+            tracing::debug!(gateway = gateway.name().as_str(), call, status, "gateway answered");
+        }
+        Err(error) => {
+            tracing::warn!(gateway = gateway.name().as_str(), call, %error, "gateway silent");
+        }
+    }
+    outcome.map_err(|error| no_reply(error.to_string()))
+}
+
+fn no_reply(message: String) -> Refusal {
+    Refusal { status: 0, code: "no_reply".to_owned(), message }
+}

@@ -1,0 +1,70 @@
+//! The Lambda side: events become requests, answers become responses.
+
+use api::request::{Caller, Request};
+use bytes::Bytes;
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, Error, RequestExt, service_fn};
+
+use crate::config::deps_from_environment;
+use crate::serve::{Handler, answer};
+use crate::telemetry;
+
+/// Serves API Gateway requests with a handler until the sandbox ends.
+///
+/// # Errors
+/// What is wrong with the configuration, or with the Lambda runtime.
+pub async fn serve(handle: Handler) -> Result<(), Error> {
+    telemetry::start_json("info");
+    let deps = deps_from_environment()?;
+    let deps = &deps;
+    lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
+        let answer = answer(deps, &request(event), handle).await;
+        Ok::<_, Error>(answer.map(text))
+    }))
+    .await
+}
+
+/// Reads an API Gateway event. The body is the raw bytes, whether they came as base64 or not.
+#[must_use]
+pub fn request(event: lambda_http::Request) -> Request {
+    let context = event.request_context_ref().cloned();
+    let query = event.uri().query().map(str::to_owned);
+    let (parts, body) = event.into_parts();
+    let body = match body {
+        Body::Empty => Bytes::new(),
+        Body::Text(text) => Bytes::from(text),
+        Body::Binary(bytes) => Bytes::from(bytes),
+        _ => Bytes::new(),
+    };
+    let (caller, request_id) = match context {
+        Some(RequestContext::ApiGatewayV2(context)) => {
+            let jwt = context.authorizer.and_then(|authorizer| authorizer.jwt);
+            (jwt.and_then(|jwt| caller(&jwt.claims)), context.request_id)
+        }
+        _ => (None, None),
+    };
+    Request {
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
+        query,
+        headers: parts.headers,
+        body,
+        caller,
+        request_id: request_id.unwrap_or_default(),
+    }
+}
+
+/// The caller that the authorizer's claims name.
+fn caller(claims: &std::collections::HashMap<String, String>) -> Option<Caller> {
+    let subject = claims.get("sub")?.clone();
+    let scopes = claims.get("scope").map(String::as_str).unwrap_or_default();
+    Some(Caller { subject, scopes: scopes.split_whitespace().map(str::to_owned).collect() })
+}
+
+/// Our bodies are all text; API Gateway would have to decode base64 otherwise.
+fn text(body: Bytes) -> Body {
+    match String::from_utf8(body.to_vec()) {
+        Ok(text) => Body::Text(text),
+        Err(error) => Body::Binary(error.into_bytes()),
+    }
+}

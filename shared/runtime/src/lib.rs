@@ -1,0 +1,15 @@
+//! What every function runs on: configuration, clock, transport, the commit loop, and the steps
+//! between two commits that call a gateway.
+//!
+//! No rule about orders lives here; those are decisions of `domain`.
+
+pub mod apply;
+pub mod config;
+pub mod create_payment;
+pub mod deps;
+pub mod gateway_calls;
+pub mod lambda;
+pub mod news;
+pub mod serve;
+pub mod telemetry;
+pub mod transport;

@@ -1,0 +1,317 @@
+//! What gateways tell, by a notification or when asked: recorded the same way either way.
+
+use api::problem::Problem;
+use domain::booking::{Booking, Order, Payment, RefundReason};
+use domain::decide::record_payment::{Recording, record_payment, record_unmatched};
+use domain::decide::record_refund::{
+    ForeignRefund, REFUND_ATTEMPTS_MAX, RefundNews, RefundOf, record_foreign_refund, record_refund,
+    record_unmatched_refund,
+};
+use domain::gateway::{Capture, GatewayName};
+use domain::ids::{BookingId, Echo, OrderId, PaymentId, RefundNumber};
+use domain::money::Money;
+use gateways::{Event, PaymentRef, RefundOutcome};
+use store::error::CommitError;
+use store::load::{Want, WantOrder};
+
+use crate::apply::{Step, TRIES_MAX, apply};
+use crate::deps::Deps;
+use crate::gateway_calls;
+use crate::telemetry::{Metric, count};
+
+/// The position that a refund number carries where the money belongs to no stored order.
+pub const NO_ORDER: u32 = u32::MAX;
+
+/// Where a payment is found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PaymentAddress {
+    /// Its booking.
+    pub booking_id: BookingId,
+    /// Its order.
+    pub order_id: OrderId,
+    /// That order's position.
+    pub order_seq: u32,
+    /// The payment.
+    pub payment_id: PaymentId,
+    /// Where it is paid.
+    pub gateway: GatewayName,
+}
+
+impl PaymentAddress {
+    /// Where a stored payment is.
+    #[must_use]
+    pub fn of(booking: &Booking, order: &Order, payment: &Payment) -> Self {
+        Self {
+            booking_id: booking.booking_id.clone(),
+            order_id: order.order_id.clone(),
+            order_seq: order.seq,
+            payment_id: payment.payment_id.clone(),
+            gateway: payment.gateway.clone(),
+        }
+    }
+}
+
+/// What recording captured money came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Recorded {
+    /// It bought its order.
+    Applied,
+    /// It goes back.
+    Refunded(RefundReason),
+    /// It was recorded before.
+    Settled,
+    /// Ours, without a stored payment; it goes back.
+    Unmatched,
+}
+
+/// Records one event of a verified notification. When this returns, what it caused is durable.
+///
+/// # Errors
+/// Any [`Problem`]: the gateway is to send it again.
+pub async fn record_event(
+    deps: &Deps,
+    gateway: &GatewayName,
+    event: &Event,
+) -> Result<(), Problem> {
+    match event {
+        Event::Paid { payment_id, echo, capture, .. } => {
+            match ours(deps, gateway, payment_id, echo.as_deref()) {
+                Some(address) => record_capture(deps, &address, capture).await.map(|_| ()),
+                None => {
+                    count(Metric::NotificationNotOurs, "payment");
+                    Ok(())
+                }
+            }
+        }
+        Event::Refund { payment_id, transaction_id, number, amount, outcome } => {
+            let Some(news) = news_of(outcome) else {
+                return Ok(());
+            };
+            let told = ToldRefund { gateway, payment_id, transaction_id, number, amount: *amount };
+            record_refund_event(deps, told, &news).await
+        }
+    }
+}
+
+/// The address that an echo proves; `None` if it does not prove the payment ours.
+fn ours(
+    deps: &Deps,
+    gateway: &GatewayName,
+    payment_id: &str,
+    echo: Option<&str>,
+) -> Option<PaymentAddress> {
+    let Echo { booking_id, order_id, order_seq, attempt } = deps.ids.open_echo(echo?)?;
+    let derived = deps.ids.payment(&order_id, gateway, attempt);
+    (derived.as_str() == payment_id).then(|| PaymentAddress {
+        booking_id,
+        order_id,
+        order_seq,
+        payment_id: derived,
+        gateway: gateway.clone(),
+    })
+}
+
+/// Records captured money: applied once, or owed back once.
+///
+/// # Errors
+/// [`Problem`] of the store; nothing is acknowledged then.
+pub async fn record_capture(
+    deps: &Deps,
+    at: &PaymentAddress,
+    capture: &Capture,
+) -> Result<Recorded, Problem> {
+    let want = |_| Want {
+        booking_id: &at.booking_id,
+        product: true,
+        order: WantOrder::Ended(at.order_seq),
+    };
+    let recorded = apply(deps, want, |loaded| {
+        let booking = &loaded.booking;
+        let order = loaded.order(&at.order_id);
+        let product = loaded.product.as_ref();
+        let product = product.ok_or_else(|| Problem::Internal("product gone".to_owned()))?;
+        let recording =
+            record_payment(booking, order, &at.payment_id, capture, product, deps.env());
+        Ok(match recording {
+            Recording::Applied(change) => Step::Commit(change, Recorded::Applied),
+            Recording::Refunded { change, reason } => {
+                Step::Commit(change, Recorded::Refunded(reason))
+            }
+            Recording::Settled => Step::Done(Recorded::Settled),
+            Recording::Unmatched => Step::Done(Recorded::Unmatched),
+        })
+    });
+    let recorded = match recorded.await {
+        // Not even the booking is stored.
+        Err(Problem::NotFound) => Recorded::Unmatched,
+        other => other?,
+    };
+    let recorded = match recorded {
+        Recorded::Unmatched => store_unmatched(deps, at, capture).await?,
+        Recorded::Applied | Recorded::Refunded(_) | Recorded::Settled => recorded,
+    };
+    count_recorded(at, recorded);
+    Ok(recorded)
+}
+
+async fn store_unmatched(
+    deps: &Deps,
+    at: &PaymentAddress,
+    capture: &Capture,
+) -> Result<Recorded, Problem> {
+    let (unmatched, task) =
+        record_unmatched(&at.booking_id, &at.gateway, &at.payment_id, capture, deps.env());
+    match deps.store.commit_unmatched(&unmatched, &task, &deps.request_token()).await {
+        Ok(()) => Ok(Recorded::Unmatched),
+        Err(CommitError::Conflict) => Ok(Recorded::Settled),
+        Err(error @ (CommitError::NotApplied(_) | CommitError::Unknown(_))) => Err(error.into()),
+    }
+}
+
+fn count_recorded(at: &PaymentAddress, recorded: Recorded) {
+    let payment = at.payment_id.as_str();
+    match recorded {
+        Recorded::Applied => count(Metric::PaymentApplied, payment),
+        Recorded::Refunded(reason) => {
+            count(Metric::RefundDue, reason.as_str());
+            if reason == RefundReason::AmountMismatch {
+                count(Metric::AmountMismatch, payment);
+            }
+        }
+        Recorded::Settled => {}
+        Recorded::Unmatched => count(Metric::PaymentUnmatched, payment),
+    }
+}
+
+/// What a gateway's answer about a refund means here; `None` if it says nothing.
+#[must_use]
+pub fn news_of(outcome: &RefundOutcome) -> Option<RefundNews> {
+    match outcome {
+        RefundOutcome::Succeeded => Some(RefundNews::Succeeded),
+        RefundOutcome::Processing => Some(RefundNews::Accepted),
+        RefundOutcome::Failed(refusal) => Some(RefundNews::Failed { code: refusal.code.clone() }),
+        RefundOutcome::Refused(refusal) => Some(RefundNews::Refused { code: refusal.code.clone() }),
+        RefundOutcome::Stuck(refusal) => Some(RefundNews::Flagged { code: refusal.code.clone() }),
+        RefundOutcome::NotFound | RefundOutcome::Later(_) | RefundOutcome::Unknown(_) => None,
+    }
+}
+
+/// A refund as a gateway's event names it.
+#[derive(Clone, Copy, Debug)]
+struct ToldRefund<'a> {
+    gateway: &'a GatewayName,
+    payment_id: &'a str,
+    transaction_id: &'a str,
+    number: &'a str,
+    amount: Money,
+}
+
+async fn record_refund_event(
+    deps: &Deps,
+    told: ToldRefund<'_>,
+    news: &RefundNews,
+) -> Result<(), Problem> {
+    let number = RefundNumber::from_wire(told.number);
+    let attempt = number.as_ref().and_then(|number| {
+        (1..=REFUND_ATTEMPTS_MAX).find(|attempt| {
+            deps.ids.refund(told.payment_id, told.transaction_id, *attempt) == number.refund_id
+        })
+    });
+    let (Some(number), Some(attempt), Some(payment_id)) =
+        (number, attempt, PaymentId::parse(told.payment_id))
+    else {
+        return record_foreign(deps, told).await;
+    };
+    let of = RefundOf { payment_id: &payment_id, transaction_id: told.transaction_id, attempt };
+    if number.order_seq == NO_ORDER {
+        return record_unmatched_news(deps, &number.booking_key, of, news).await;
+    }
+    match deps.store.booking_by_key(&number.booking_key).await? {
+        Some(booking) => {
+            record_refund_news(deps, &booking.booking_id, number.order_seq, of, news).await
+        }
+        None => Ok(()),
+    }
+}
+
+/// Records news of a refund on its order.
+///
+/// # Errors
+/// [`Problem`] of the store.
+pub async fn record_refund_news(
+    deps: &Deps,
+    booking_id: &BookingId,
+    order_seq: u32,
+    of: RefundOf<'_>,
+    news: &RefundNews,
+) -> Result<(), Problem> {
+    let want = |_| Want { booking_id, product: false, order: WantOrder::Ended(order_seq) };
+    apply(deps, want, |loaded| {
+        let live = loaded.booking.live_order.as_ref().filter(|order| order.seq == order_seq);
+        let Some(order) = live.or(loaded.ended.as_ref()) else {
+            return Ok(Step::Done(()));
+        };
+        Ok(match record_refund(&loaded.booking, order, of, news, deps.env()) {
+            Some(change) => Step::Commit(Box::new(change), ()),
+            None => Step::Done(()),
+        })
+    })
+    .await
+}
+
+/// Records news of the refund of unmatched money.
+///
+/// # Errors
+/// [`Problem`] of the store.
+pub async fn record_unmatched_news(
+    deps: &Deps,
+    booking_key: &str,
+    of: RefundOf<'_>,
+    news: &RefundNews,
+) -> Result<(), Problem> {
+    let payment = of.payment_id.as_str();
+    for _ in 0..TRIES_MAX {
+        let stored = deps.store.unmatched(booking_key, payment, of.transaction_id).await?;
+        let next =
+            stored.and_then(|one| record_unmatched_refund(&one, of.attempt, news, deps.env()));
+        let Some(next) = next else { return Ok(()) };
+        match deps.store.update_unmatched(&next, &deps.request_token()).await {
+            Ok(()) => return Ok(()),
+            Err(CommitError::Conflict | CommitError::Unknown(_)) => {}
+            Err(error @ CommitError::NotApplied(_)) => return Err(error.into()),
+        }
+    }
+    Err(Problem::VersionConflict)
+}
+
+/// A refund that we did not make: stored and flagged if its payment is ours, which only the
+/// gateway can tell, because a refund's event carries nothing back.
+async fn record_foreign(deps: &Deps, told: ToldRefund<'_>) -> Result<(), Problem> {
+    let gateway = deps.gateway(told.gateway).ok_or(Problem::GatewayNotAccepted)?;
+    let payment = PaymentRef { payment_id: told.payment_id, gateway_ref: None };
+    let echo = gateway_calls::ask_echo(deps, gateway.as_ref(), &payment).await;
+    let echo = echo.map_err(|_| Problem::GatewayUnavailable)?;
+    let Some(at) = ours(deps, told.gateway, told.payment_id, echo.as_deref()) else {
+        count(Metric::NotificationNotOurs, "refund");
+        return Ok(());
+    };
+    let foreign =
+        ForeignRefund { payment_id: &at.payment_id, number: told.number, amount: told.amount };
+    let want = |_| Want {
+        booking_id: &at.booking_id,
+        product: false,
+        order: WantOrder::Ended(at.order_seq),
+    };
+    let flagged = apply(deps, want, |loaded| {
+        let change = loaded
+            .order(&at.order_id)
+            .and_then(|order| record_foreign_refund(&loaded.booking, order, foreign, deps.env()));
+        Ok(change.map_or(Step::Done(false), |change| Step::Commit(Box::new(change), true)))
+    });
+    match flagged.await {
+        Ok(true) => count(Metric::NeedsAttention, "foreign_refund"),
+        Ok(false) | Err(Problem::NotFound) => {}
+        Err(problem) => return Err(problem),
+    }
+    Ok(())
+}
