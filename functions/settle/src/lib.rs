@@ -1,1 +1,187 @@
-//! Placeholder.
+//! `settle`: the work that happens later. It refunds, closes and asks, from the table's stream at
+//! once and from a schedule for what was missed.
+//!
+//! It has no rules of its own: what a gateway answers goes through the same decisions as what a
+//! notification tells. Running a task twice is harmless.
+
+mod close;
+mod query;
+mod refund;
+
+use std::time::Duration;
+
+use api::problem::Problem;
+use domain::quote::after;
+use domain::task::{Task, TaskKind};
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use runtime::deps::Deps;
+use runtime::telemetry::{Metric, count};
+use serde::Deserialize;
+use serde_json::Value;
+use store::schema::{DUE_AT, DUE_SHARDS, Key, PK, SK};
+use store::tasks::DueTask;
+
+/// How long a claimed task is nobody else's, in seconds: longer than any function runs.
+pub const LEASE_S: u32 = 60;
+/// The longest wait between two tries, in seconds.
+pub const BACKOFF_S_MAX: u32 = 3_600;
+/// After how many tries a person should look. Work goes on all the same.
+pub const TRIES_UNTIL_ATTENTION: u32 = 10;
+/// How many tasks are read from a shard at once.
+const PAGE_LEN: u32 = 25;
+/// How many pages of a shard one run works through.
+const PAGES_MAX: u32 = 40;
+/// How many tasks are worked on at the same time.
+const CONCURRENCY_MAX: usize = 8;
+
+/// What became of one run of a task.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outcome {
+    /// Nothing is left to do.
+    Done,
+    /// Not yet: again after a longer wait each time.
+    Retry,
+    /// Nothing went wrong, but it is not time yet. Spends no try.
+    Wait(Timestamp),
+    /// The world has moved on: from the start, at once.
+    Restart,
+}
+
+/// Runs one due task, if nobody else has it. `true` if it was run.
+///
+/// # Errors
+/// [`Problem`] of the store while claiming or putting off; the lease then brings it back.
+pub async fn run_task(deps: &Deps, due: &DueTask) -> Result<bool, Problem> {
+    let lease_end = after(deps.now(), LEASE_S);
+    let Some(task) = deps.store.claim_task(due, lease_end).await? else { return Ok(false) };
+    let outcome = match work(deps, &task).await {
+        Ok(outcome) => outcome,
+        Err(problem) => {
+            tracing::warn!(task = task.id().as_str(), ?problem, "task failed");
+            Outcome::Retry
+        }
+    };
+    let next = match outcome {
+        Outcome::Done => {
+            deps.store.finish_task(&task).await?;
+            return Ok(true);
+        }
+        Outcome::Retry => retry(deps, &task).await,
+        Outcome::Wait(until) => {
+            Task { due_at: until, tries: task.tries.saturating_sub(1), ..task.clone() }
+        }
+        Outcome::Restart => Task { due_at: deps.now(), tries: 0, ..task.clone() },
+    };
+    deps.store.put_off_task(&task, &next).await?;
+    Ok(true)
+}
+
+async fn work(deps: &Deps, task: &Task) -> Result<Outcome, Problem> {
+    match &task.kind {
+        TaskKind::Refund { payment_id, transaction_id, .. } => {
+            refund::run(deps, task, payment_id, transaction_id).await
+        }
+        TaskKind::ClosePayment { payment_id } => close::run(deps, task, payment_id).await,
+        TaskKind::QueryPayment { payment_id, .. } => query::run(deps, task, payment_id).await,
+    }
+}
+
+/// The same task after a jittered wait that doubles with each try; flagged when there were many.
+async fn retry(deps: &Deps, task: &Task) -> Task {
+    let longest_s = 2_u32.checked_pow(task.tries).unwrap_or(BACKOFF_S_MAX).min(BACKOFF_S_MAX);
+    let [draw, ..] = deps.fresh();
+    // Half of the longest wait, and a random part of the other half.
+    let parts = u64::from(longest_s).saturating_mul(u64::from(draw).saturating_add(255));
+    let wait = Duration::from_millis(parts.saturating_mul(1_000) / 510);
+    let due_at = deps.now().saturating_add(wait).unwrap_or_else(|_| deps.now());
+    let mut next = Task { due_at, ..task.clone() };
+    if task.tries >= TRIES_UNTIL_ATTENTION && task.attention.is_none() {
+        next.attention = Some("many_tries".to_owned());
+        count(Metric::NeedsAttention, task.id().as_str());
+        refund::flag(deps, task).await;
+    }
+    next
+}
+
+/// Runs every task that is due, shard by shard. Answers how many were run.
+///
+/// # Errors
+/// [`Problem`] if a shard cannot be read; what was run is done all the same.
+pub async fn run_due(deps: &Deps) -> Result<u64, Problem> {
+    let mut ran = 0_u64;
+    for shard in 0..DUE_SHARDS {
+        for _ in 0..PAGES_MAX {
+            let due = deps.store.due_tasks(shard, deps.now(), PAGE_LEN).await?;
+            let full = due.len() >= usize::try_from(PAGE_LEN).unwrap_or(usize::MAX);
+            let runs = run_all(deps, &due).await;
+            let done = runs.iter().filter(|run| matches!(run, Ok(true))).count();
+            ran = ran.saturating_add(u64::try_from(done).unwrap_or(u64::MAX));
+            if !full || done == 0 {
+                break;
+            }
+        }
+    }
+    Ok(ran)
+}
+
+/// Runs tasks side by side; the results are in their order.
+pub async fn run_all(deps: &Deps, due: &[DueTask]) -> Vec<Result<bool, Problem>> {
+    let runs: Vec<_> = due.iter().map(|one| run_task(deps, one)).collect();
+    futures_util::stream::iter(runs).buffered(CONCURRENCY_MAX).collect().await
+}
+
+/// A batch of the table's stream, as far as it is looked at.
+#[derive(Deserialize)]
+struct StreamEvent {
+    #[serde(rename = "Records", default)]
+    records: Vec<StreamRecord>,
+}
+
+#[derive(Deserialize)]
+struct StreamRecord {
+    dynamodb: StreamImages,
+}
+
+#[derive(Deserialize)]
+struct StreamImages {
+    #[serde(rename = "NewImage")]
+    new_image: Option<Value>,
+    #[serde(rename = "SequenceNumber")]
+    sequence_number: String,
+}
+
+/// Handles an event of either kind. A stream's answer names the records to deliver again.
+///
+/// # Errors
+/// [`Problem`] if the schedule's run could not read a shard.
+pub async fn handle_event(deps: &Deps, event: Value) -> Result<Value, Problem> {
+    let stream: Option<StreamEvent> = serde_json::from_value(event).ok();
+    let records = stream.map(|stream| stream.records).unwrap_or_default();
+    if records.is_empty() {
+        let ran = run_due(deps).await?;
+        return Ok(serde_json::json!({ "ran": ran }));
+    }
+    let now = deps.now();
+    let mut failed = vec![];
+    for record in records {
+        let due = record.dynamodb.new_image.as_ref().and_then(|image| due_task(image, now));
+        let Some(due) = due else { continue };
+        if run_task(deps, &due).await.is_err() {
+            let number = record.dynamodb.sequence_number;
+            failed.push(serde_json::json!({ "itemIdentifier": number }));
+        }
+    }
+    Ok(serde_json::json!({ "batchItemFailures": failed }))
+}
+
+/// The task that a stream's image shows, if it is due.
+#[must_use]
+pub fn due_task(image: &Value, now: Timestamp) -> Option<DueTask> {
+    let text = |name: &str| image.get(name)?.get("S")?.as_str().map(str::to_owned);
+    let sk = text(SK).filter(|sk| sk.starts_with("task#"))?;
+    let due_at_ms: i64 = image.get(DUE_AT)?.get("N")?.as_str()?.parse().ok()?;
+    let due = due_at_ms <= now.as_millisecond();
+    let key = Key { pk: text(PK)?, sk };
+    due.then_some(DueTask { key, due_at_ms })
+}

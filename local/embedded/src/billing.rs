@@ -71,10 +71,7 @@ pub fn item_bytes(item: &Item) -> u64 {
 /// What reading `bytes` costs, in halves of a read unit. Nothing costs as much as 4 KB.
 #[must_use]
 pub fn read_half_units(bytes: u64, consistency: Consistency) -> u64 {
-    bytes
-        .div_ceil(READ_UNIT_BYTES)
-        .max(1)
-        .saturating_mul(consistency.half_units())
+    bytes.div_ceil(READ_UNIT_BYTES).max(1).saturating_mul(consistency.half_units())
 }
 
 /// What writing `bytes` costs, in write units. Nothing costs as much as 1 KB.
@@ -126,9 +123,7 @@ impl IndexKeys {
 
     /// A changed key is a delete and a put.
     fn moves(&self, old: &Item, new: &Item) -> bool {
-        [&self.hash, &self.range]
-            .into_iter()
-            .any(|name| old.get(name) != new.get(name))
+        [&self.hash, &self.range].into_iter().any(|name| old.get(name) != new.get(name))
     }
 }
 
@@ -138,10 +133,7 @@ mod tests {
     use dynoxide::AttributeValue::{self, BOOL, L, M, N, NULL, S};
 
     fn item<const COUNT: usize>(attributes: [(&str, AttributeValue); COUNT]) -> Item {
-        attributes
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect()
+        attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     fn text(bytes: usize) -> AttributeValue {
@@ -166,33 +158,18 @@ mod tests {
     #[test]
     fn reads_are_rounded_up_to_four_kilobytes() {
         use Consistency::{Eventual, Strong, Transactional};
-        for (bytes, eventual, strong, transactional) in [
-            (0, 1, 2, 4),
-            (1, 1, 2, 4),
-            (4095, 1, 2, 4),
-            (4096, 1, 2, 4),
-            (4097, 2, 4, 8),
-        ] {
+        for (bytes, eventual, strong, transactional) in
+            [(0, 1, 2, 4), (1, 1, 2, 4), (4095, 1, 2, 4), (4096, 1, 2, 4), (4097, 2, 4, 8)]
+        {
             assert_eq!(read_half_units(bytes, Eventual), eventual, "{bytes}");
             assert_eq!(read_half_units(bytes, Strong), strong, "{bytes}");
-            assert_eq!(
-                read_half_units(bytes, Transactional),
-                transactional,
-                "{bytes}"
-            );
+            assert_eq!(read_half_units(bytes, Transactional), transactional, "{bytes}");
         }
     }
 
     #[test]
     fn writes_are_rounded_up_to_a_kilobyte() {
-        for (bytes, units) in [
-            (0, 1),
-            (1023, 1),
-            (1024, 1),
-            (1025, 2),
-            (2048, 2),
-            (2049, 3),
-        ] {
+        for (bytes, units) in [(0, 1), (1023, 1), (1024, 1), (1025, 2), (2048, 2), (2049, 3)] {
             assert_eq!(write_units(bytes), units, "{bytes}");
         }
     }
@@ -220,11 +197,7 @@ mod tests {
     }
 
     fn index(projection: Projection) -> IndexKeys {
-        IndexKeys {
-            hash: "lane".into(),
-            range: "due".into(),
-            projection,
-        }
+        IndexKeys { hash: "lane".into(), range: "due".into(), projection }
     }
 
     #[test]

@@ -47,9 +47,7 @@ pub(crate) fn operation(request: &HttpRequest) -> &str {
 
 /// The operation in the value of [`TARGET_HEADER`].
 pub(crate) fn operation_of(target: &str) -> &str {
-    target
-        .rsplit_once('.')
-        .map_or(target, |(_, operation)| operation)
+    target.rsplit_once('.').map_or(target, |(_, operation)| operation)
 }
 
 fn streaming() -> ConnectorError {

@@ -38,16 +38,12 @@ impl EmbeddedStore {
             .route("/", post(answer))
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .with_state(self.clone());
-        axum::serve(listener, router)
-            .with_graceful_shutdown(shutdown)
-            .await
+        axum::serve(listener, router).with_graceful_shutdown(shutdown).await
     }
 }
 
 async fn answer(State(store): State<EmbeddedStore>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers
-        .get(TARGET_HEADER)
-        .and_then(|value| value.to_str().ok());
+    let target = headers.get(TARGET_HEADER).and_then(|value| value.to_str().ok());
     let operation = operation_of(target.unwrap_or_default()).to_owned();
     let (status, body) = match store.answer(operation, body.to_vec()).await {
         Ok(answer) => (StatusCode::from_u16(answer.status), answer.body),

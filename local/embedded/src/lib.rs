@@ -66,9 +66,7 @@ impl EmbeddedStore {
     /// # Errors
     /// [`OpenError::Database`] if the engine cannot start.
     pub fn in_memory() -> Result<Self, OpenError> {
-        Database::memory()
-            .map(Self::over)
-            .map_err(OpenError::Database)
+        Database::memory().map(Self::over).map_err(OpenError::Database)
     }
 
     /// Opens the store in the file at `path`, or creates it; its folder must exist.
@@ -79,9 +77,7 @@ impl EmbeddedStore {
     /// [`OpenError`]: the path is not UTF-8, or the engine cannot open it.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let path = path.to_str().ok_or(OpenError::PathNotUtf8)?;
-        Database::new(path)
-            .map(Self::over)
-            .map_err(OpenError::Database)
+        Database::new(path).map(Self::over).map_err(OpenError::Database)
     }
 
     fn over(database: Database) -> Self {
@@ -114,8 +110,6 @@ impl EmbeddedStore {
 
 impl fmt::Debug for EmbeddedStore {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("EmbeddedStore")
-            .finish_non_exhaustive()
+        formatter.debug_struct("EmbeddedStore").finish_non_exhaustive()
     }
 }

@@ -68,15 +68,8 @@ impl Meter {
         store: EmbeddedStore,
         indexes: Vec<IndexKeys>,
     ) -> Self {
-        let book = Book {
-            store,
-            indexes,
-            account: Mutex::default(),
-        };
-        Self {
-            inner: SharedHttpClient::new(inner),
-            book: Arc::new(book),
-        }
+        let book = Book { store, indexes, account: Mutex::default() };
+        Self { inner: SharedHttpClient::new(inner), book: Arc::new(book) }
     }
 
     /// The calls since the last time this was asked, in the order of their answers.
@@ -97,9 +90,7 @@ impl Meter {
     #[must_use]
     pub fn largest_item(&self, sort_key_prefix: &str) -> u64 {
         let account = self.book.account();
-        let from = account
-            .bytes_by_sort_key
-            .range(sort_key_prefix.to_owned()..);
+        let from = account.bytes_by_sort_key.range(sort_key_prefix.to_owned()..);
         let under = from.take_while(|(sort_key, _)| sort_key.starts_with(sort_key_prefix));
         under.map(|(_, bytes)| *bytes).max().unwrap_or(0)
     }
@@ -112,10 +103,7 @@ impl HttpClient for Meter {
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(MeteredConnector {
-            inner,
-            book: Arc::clone(&self.book),
-        })
+        SharedHttpConnector::new(MeteredConnector { inner, book: Arc::clone(&self.book) })
     }
 }
 
@@ -153,11 +141,7 @@ impl Sent {
         let operation = operation(request).to_owned();
         let body = request.body().bytes().unwrap_or_default().to_vec();
         let touched = Touched::by(&operation, &body);
-        Self {
-            operation,
-            body,
-            touched,
-        }
+        Self { operation, body, touched }
     }
 }
 
@@ -194,11 +178,7 @@ impl Outcome {
         let kind = kind.unwrap_or_default();
         let conditional = kind.ends_with("#ConditionalCheckFailedException")
             || kind.ends_with("#TransactionCanceledException");
-        if conditional {
-            Self::ConditionFailed
-        } else {
-            Self::Refused
-        }
+        if conditional { Self::ConditionFailed } else { Self::Refused }
     }
 }
 
@@ -213,11 +193,7 @@ async fn body_of(response: &mut HttpResponse) -> Option<Vec<u8>> {
     if let Some(bytes) = response.body().bytes() {
         return Some(bytes.to_vec());
     }
-    let bytes = ByteStream::new(response.take_body())
-        .collect()
-        .await
-        .ok()?
-        .to_vec();
+    let bytes = ByteStream::new(response.take_body()).collect().await.ok()?.to_vec();
     *response.body_mut() = SdkBody::from(bytes.clone());
     Some(bytes)
 }
@@ -274,10 +250,7 @@ impl Book {
             (Touched::Items(reads), _) => Price::of_reads(reads, &images.before),
             (Touched::Run(consistency), _) => {
                 let bytes = self.run_bytes(sent, outcome).await;
-                Price {
-                    read_half_units: read_half_units(bytes, *consistency),
-                    write_units: 0,
-                }
+                Price { read_half_units: read_half_units(bytes, *consistency), write_units: 0 }
             }
             (Touched::Written(writes), Outcome::ConditionFailed) => {
                 Price::of_failed_writes(writes, &images.before, 1)
@@ -313,28 +286,19 @@ impl Book {
             return answer.bytes();
         };
         let again = self.store.answer(sent.operation.clone(), whole).await;
-        let again = again
-            .ok()
-            .and_then(|again| serde_json::from_str::<Run>(&again.body).ok());
+        let again = again.ok().and_then(|again| serde_json::from_str::<Run>(&again.body).ok());
         again.map_or(0, |again| again.bytes())
     }
 }
 
 impl Account {
     fn note_call(&mut self, operation: String, price: Price) {
-        let Price {
-            read_half_units,
-            write_units,
-        } = price;
+        let Price { read_half_units, write_units } = price;
         let totals = &mut self.totals;
         totals.calls = totals.calls.saturating_add(1);
         totals.read_half_units = totals.read_half_units.saturating_add(read_half_units);
         totals.write_units = totals.write_units.saturating_add(write_units);
-        self.calls.push(Call {
-            operation,
-            read_half_units,
-            write_units,
-        });
+        self.calls.push(Call { operation, read_half_units, write_units });
     }
 
     fn note_effect(&mut self, touched: Touched, after: &[Option<Item>]) {
@@ -362,11 +326,7 @@ impl EmbeddedStore {
     /// The item as it is now. A request that names no real place is refused by itself.
     fn image(&self, place: Place) -> Option<Item> {
         let Place { table, key } = place;
-        let request = GetItemRequest {
-            table_name: table,
-            key,
-            ..GetItemRequest::default()
-        };
+        let request = GetItemRequest { table_name: table, key, ..GetItemRequest::default() };
         self.database.get_item(request).ok()?.item
     }
 }
@@ -381,55 +341,33 @@ impl Price {
     fn of_reads(reads: &[Read], items: &[Option<Item>]) -> Self {
         let pairs = reads.iter().zip(items);
         let units = pairs.map(|(read, item)| read_half_units(bytes(item), read.consistency));
-        Self {
-            read_half_units: units.sum(),
-            write_units: 0,
-        }
+        Self { read_half_units: units.sum(), write_units: 0 }
     }
 
     /// A repeated transaction changes nothing and reads what it wrote.
     fn of_repeat(items: &[Option<Item>]) -> Self {
         let read = |item| read_half_units(bytes(item), Consistency::Transactional);
-        Self {
-            read_half_units: items.iter().map(read).sum(),
-            write_units: 0,
-        }
+        Self { read_half_units: items.iter().map(read).sum(), write_units: 0 }
     }
 
     fn of_writes(images: &Images, indexes: &[IndexKeys], times: u64) -> Self {
         let changes = images.before.iter().zip(&images.after);
         let units = changes.map(|(old, new)| {
-            let change = Change {
-                old: old.as_ref(),
-                new: new.as_ref(),
-            };
-            let in_indexes: u64 = indexes
-                .iter()
-                .map(|index| index_write_units(change, index))
-                .sum();
-            table_write_units(change)
-                .saturating_mul(times)
-                .saturating_add(in_indexes)
+            let change = Change { old: old.as_ref(), new: new.as_ref() };
+            let in_indexes: u64 =
+                indexes.iter().map(|index| index_write_units(change, index)).sum();
+            table_write_units(change).saturating_mul(times).saturating_add(in_indexes)
         });
-        Self {
-            read_half_units: 0,
-            write_units: units.sum(),
-        }
+        Self { read_half_units: 0, write_units: units.sum() }
     }
 
     /// A failed condition costs the larger of the stored item and the one that was to be put.
     fn of_failed_writes(writes: &[Write], items: &[Option<Item>], times: u64) -> Self {
         let units = writes.iter().zip(items).map(|(write, old)| {
-            let change = Change {
-                old: old.as_ref(),
-                new: write.put.as_ref(),
-            };
+            let change = Change { old: old.as_ref(), new: write.put.as_ref() };
             table_write_units(change).saturating_mul(times)
         });
-        Self {
-            read_half_units: 0,
-            write_units: units.sum(),
-        }
+        Self { read_half_units: 0, write_units: units.sum() }
     }
 }
 
@@ -470,9 +408,7 @@ fn whole_items(body: &[u8], scanned_count: u64) -> Option<Vec<u8>> {
 
 /// A placeholder that no expression uses would be refused.
 fn drop_unused(request: &mut serde_json::Map<String, Value>) {
-    let condition = request
-        .get("KeyConditionExpression")
-        .and_then(Value::as_str);
+    let condition = request.get("KeyConditionExpression").and_then(Value::as_str);
     let condition = condition.unwrap_or_default().to_owned();
     let is_name = |letter: char| letter.is_alphanumeric() || "_#:".contains(letter);
     let used: HashSet<&str> = condition.split(|letter| !is_name(letter)).collect();

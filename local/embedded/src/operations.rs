@@ -37,15 +37,9 @@ impl EmbeddedStore {
             Ok(answer) => {
                 // Here and not after the await: a caller may give up before the answer arrives.
                 self.announce(operation, body);
-                Answer {
-                    status: 200,
-                    body: answer,
-                }
+                Answer { status: 200, body: answer }
             }
-            Err(error) => Answer {
-                status: error.status_code(),
-                body: error.to_json(),
-            },
+            Err(error) => Answer { status: error.status_code(), body: error.to_json() },
         }
     }
 }

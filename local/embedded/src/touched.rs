@@ -21,10 +21,7 @@ pub(crate) enum Touched {
     /// Items written one by one.
     Written(Vec<Write>),
     /// Items written together, at twice the price.
-    Transaction {
-        writes: Vec<Write>,
-        token: Option<String>,
-    },
+    Transaction { writes: Vec<Write>, token: Option<String> },
 }
 
 /// Where an item is.
@@ -124,34 +121,18 @@ fn read<Request: DeserializeOwned>(body: &[u8]) -> Option<Request> {
 }
 
 const fn consistency(strong: bool) -> Consistency {
-    if strong {
-        Consistency::Strong
-    } else {
-        Consistency::Eventual
-    }
+    if strong { Consistency::Strong } else { Consistency::Eventual }
 }
 
 impl Target {
     fn into_read(self) -> Read {
         let consistency = consistency(self.consistent_read);
-        Read {
-            place: self.into_write().place,
-            consistency,
-        }
+        Read { place: self.into_write().place, consistency }
     }
 
     fn into_write(self) -> Write {
-        let key = self
-            .key
-            .or_else(|| self.item.as_ref().map(key_of))
-            .unwrap_or_default();
-        Write {
-            place: Place {
-                table: self.table_name,
-                key,
-            },
-            put: self.item,
-        }
+        let key = self.key.or_else(|| self.item.as_ref().map(key_of)).unwrap_or_default();
+        Write { place: Place { table: self.table_name, key }, put: self.item }
     }
 }
 
@@ -164,26 +145,15 @@ fn key_of(item: &Item) -> Item {
 impl Batch {
     fn into_reads(self) -> Vec<Read> {
         let tables = self.request_items.into_iter();
-        tables
-            .flat_map(|(table, keys)| keys.into_reads(&table))
-            .collect()
+        tables.flat_map(|(table, keys)| keys.into_reads(&table)).collect()
     }
 }
 
 impl Keys {
     fn into_reads(self, table: &str) -> Vec<Read> {
         let consistency = consistency(self.consistent_read);
-        let place = |key| Place {
-            table: table.to_owned(),
-            key,
-        };
-        self.keys
-            .into_iter()
-            .map(|key| Read {
-                place: place(key),
-                consistency,
-            })
-            .collect()
+        let place = |key| Place { table: table.to_owned(), key };
+        self.keys.into_iter().map(|key| Read { place: place(key), consistency }).collect()
     }
 }
 
@@ -194,18 +164,13 @@ impl Transaction {
     }
 
     fn into_reads(self) -> Vec<Read> {
-        let read = |target: Write| Read {
-            place: target.place,
-            consistency: Consistency::Transactional,
-        };
+        let read =
+            |target: Write| Read { place: target.place, consistency: Consistency::Transactional };
         self.into_targets().into_iter().map(read).collect()
     }
 
     fn into_writes(mut self) -> Touched {
         let token = self.client_request_token.take();
-        Touched::Transaction {
-            writes: self.into_targets(),
-            token,
-        }
+        Touched::Transaction { writes: self.into_targets(), token }
     }
 }

@@ -71,10 +71,5 @@ fn puts(operation: &str, body: &[u8]) -> Vec<Put> {
 fn event(put: Put) -> Option<WriteEvent> {
     let key = |name| Some(put.item.get(name)?.get("S")?.as_str()?.to_owned());
     let (pk, sk) = (key(PARTITION_KEY)?, key(SORT_KEY)?);
-    Some(WriteEvent {
-        table: put.table_name,
-        pk,
-        sk,
-        image: put.item,
-    })
+    Some(WriteEvent { table: put.table_name, pk, sk, image: put.item })
 }

@@ -1,6 +1,7 @@
 //! What the laptop stack decides for the simulator.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,6 +12,9 @@ pub const RETRY_SCHEDULE_MS: [u64; 7] = [200, 500, 1_000, 2_000, 5_000, 10_000, 
 /// How long a refund stays in progress, in milliseconds.
 pub const REFUND_DELAY_MS: u64 = 300;
 
+/// Tells the gateways' time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// How the simulator runs.
 pub struct SimulatorConfig {
     /// Where hand-made notifications go; the gateway's name is appended, as in
@@ -18,7 +22,7 @@ pub struct SimulatorConfig {
     /// address that their own payment or refund was given.
     pub callbacks_base_url: String,
     /// The gateways' clock.
-    pub clock: fn() -> Timestamp,
+    pub clock: Clock,
     /// Where randomness starts: nonces, and which calls and notifications the faults hit.
     pub seed: u64,
     /// The file that keeps the state; `None` keeps it in memory only.
@@ -31,7 +35,7 @@ pub struct SimulatorConfig {
 
 impl SimulatorConfig {
     /// In memory, with the default schedule, refund delay and seed 0.
-    pub fn new(callbacks_base_url: impl Into<String>, clock: fn() -> Timestamp) -> Self {
+    pub fn new(callbacks_base_url: impl Into<String>, clock: Clock) -> Self {
         Self {
             callbacks_base_url: callbacks_base_url.into(),
             clock,

@@ -81,22 +81,13 @@ async fn replay_now(shared: &Shared, request: ReplayRequest) -> Result<Replayed,
     let delivery = once_more(shared, request.transaction_id)?;
     let outgoing = delivery::compose(shared, &delivery).ok_or(Problem::Unsigned)?;
     let answered = shared.client.send(outgoing).await;
-    let Delivery {
-        payment, subject, ..
-    } = delivery;
-    let acknowledged = answered
-        .as_ref()
-        .is_some_and(|answer| delivery::acknowledges(payment.gateway, answer));
-    let sent = Event::NotificationSent {
-        payment,
-        subject,
-        acknowledged,
-    };
+    let Delivery { payment, subject, .. } = delivery;
+    let acknowledged =
+        answered.as_ref().is_some_and(|answer| delivery::acknowledges(payment.gateway, answer));
+    let sent = Event::NotificationSent { payment, subject, acknowledged };
     shared.lock().record(vec![sent])?;
     let Answer { status, .. } = answered.ok_or(Problem::CallbackUnreachable)?;
-    Ok(Replayed {
-        status: status.as_u16(),
-    })
+    Ok(Replayed { status: status.as_u16() })
 }
 
 /// A delivery outside the queue: no fault touches it and nothing repeats it.
@@ -104,9 +95,7 @@ fn once_more(shared: &Shared, transaction_id: String) -> Result<Delivery, Proble
     let mut state = shared.lock();
     let known = state.ledger.payment_by_transaction(&transaction_id);
     let payment = known.ok_or(Problem::UnknownTransaction)?;
-    let transaction = payment
-        .transaction(&transaction_id)
-        .ok_or(Problem::UnknownTransaction)?;
+    let transaction = payment.transaction(&transaction_id).ok_or(Problem::UnknownTransaction)?;
     let (key, created_at) = (payment.key.clone(), transaction.paid_at);
     let number = state.ledger.next_number();
     Ok(Delivery {
@@ -124,10 +113,7 @@ async fn notify_now(shared: &Shared, hand_made: HandMade) -> Result<Notified, Pr
     let answered = shared.client.send(outgoing).await;
     let Answer { status, body } = answered.ok_or(Problem::CallbackUnreachable)?;
     let body = String::from_utf8_lossy(&body).into_owned();
-    Ok(Notified {
-        status: status.as_u16(),
-        body,
-    })
+    Ok(Notified { status: status.as_u16(), body })
 }
 
 fn payment_view(payment: &Payment) -> Value {

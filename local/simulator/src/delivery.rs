@@ -31,15 +31,8 @@ const HELD_MAX: Duration = Duration::from_secs(2);
 /// Work for the delivery worker.
 #[derive(Clone, Debug)]
 pub(crate) enum Job {
-    Deliver {
-        number: u64,
-        wait: Duration,
-        pace: Pace,
-    },
-    SettleRefund {
-        refund: RefundKey,
-        wait: Duration,
-    },
+    Deliver { number: u64, wait: Duration, pace: Pace },
+    SettleRefund { refund: RefundKey, wait: Duration },
 }
 
 /// Whether a notification goes in its turn.
@@ -79,10 +72,7 @@ impl Client {
 
     /// The answer, or nothing where there was none in time.
     pub(crate) async fn send(&self, outgoing: Outgoing) -> Option<Answer> {
-        timeout(ANSWER_TIMEOUT, self.exchange(outgoing))
-            .await
-            .ok()
-            .flatten()
+        timeout(ANSWER_TIMEOUT, self.exchange(outgoing)).await.ok().flatten()
     }
 
     async fn exchange(&self, outgoing: Outgoing) -> Option<Answer> {
@@ -92,14 +82,8 @@ impl Client {
         *request.headers_mut() = outgoing.headers;
         let response = self.0.request(request).await.ok()?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
-            .collect()
-            .await
-            .ok()?;
-        Some(Answer {
-            status,
-            body: body.to_bytes(),
-        })
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.ok()?;
+        Some(Answer { status, body: body.to_bytes() })
     }
 }
 
@@ -120,12 +104,7 @@ pub(crate) async fn work(shared: Arc<Shared>, mut queue: UnboundedReceiver<Job>)
 /// Starts what a restart interrupted: pending refunds, and deliveries.
 pub(crate) fn resume(shared: &Shared) {
     // The callback comes up together with the simulator: it gets a moment to listen.
-    let wait = shared
-        .config
-        .retry_schedule
-        .first()
-        .copied()
-        .unwrap_or_default();
+    let wait = shared.config.retry_schedule.first().copied().unwrap_or_default();
     let state = shared.lock();
     let deliveries = state.ledger.deliveries().map(|delivery| Job::Deliver {
         number: delivery.number,
@@ -133,15 +112,9 @@ pub(crate) fn resume(shared: &Shared) {
         pace: Pace::InTurn,
     });
     let pending = state.ledger.payments().flat_map(|payment| {
-        let open = payment
-            .refunds
-            .iter()
-            .filter(|refund| refund.settled.is_none());
+        let open = payment.refunds.iter().filter(|refund| refund.settled.is_none());
         open.map(|refund| Job::SettleRefund {
-            refund: RefundKey {
-                gateway: payment.key.gateway,
-                refund_no: refund.refund_no.clone(),
-            },
+            refund: RefundKey { gateway: payment.key.gateway, refund_no: refund.refund_no.clone() },
             wait: shared.config.refund_delay,
         })
     });
@@ -158,12 +131,7 @@ pub(crate) fn announce(
     now: Timestamp,
 ) -> Announcement {
     let mut announcement = Announcement::default();
-    let State {
-        ledger,
-        random,
-        faults,
-        ..
-    } = state;
+    let State { ledger, random, faults, .. } = state;
     let dropped = random.hits(faults.notifications_dropped);
     let twice = random.hits(faults.notifications_duplicated);
     let held = random.hits(faults.notifications_reordered);
@@ -173,22 +141,16 @@ pub(crate) fn announce(
     let notification_id = format!("EV-{:020}", ledger.next_number());
     for _ in 0..=usize::from(twice) {
         let number = ledger.next_number();
-        announcement
-            .events
-            .push(Event::NotificationQueued(Delivery {
-                number,
-                notification_id: notification_id.clone(),
-                payment: payment.clone(),
-                subject: subject.clone(),
-                created_at: now,
-                attempts: 0,
-            }));
-        let pace = if held { Pace::Overtaken } else { Pace::InTurn };
-        announcement.jobs.push(Job::Deliver {
+        announcement.events.push(Event::NotificationQueued(Delivery {
             number,
-            wait: faults.notification_delay(),
-            pace,
-        });
+            notification_id: notification_id.clone(),
+            payment: payment.clone(),
+            subject: subject.clone(),
+            created_at: now,
+            attempts: 0,
+        }));
+        let pace = if held { Pace::Overtaken } else { Pace::InTurn };
+        announcement.jobs.push(Job::Deliver { number, wait: faults.notification_delay(), pace });
     }
     announcement
 }
@@ -244,9 +206,7 @@ async fn deliver(shared: &Shared, number: u64) -> Result<(), JournalError> {
         let answer = shared.client.send(outgoing).await;
         let gateway = delivery.payment.gateway;
         let acknowledged = answer.is_some_and(|answer| acknowledges(gateway, &answer));
-        shared
-            .overtaken
-            .send_modify(|count| *count = count.wrapping_add(1));
+        shared.overtaken.send_modify(|count| *count = count.wrapping_add(1));
         match after_attempt(shared, delivery, acknowledged)? {
             Some(wait) => sleep(wait).await,
             None => return Ok(()),
@@ -262,21 +222,12 @@ fn after_attempt(
 ) -> Result<Option<Duration>, JournalError> {
     let scheduled = shared.config.retry_schedule.get(delivery.attempts).copied();
     let wait = scheduled.filter(|_| !acknowledged);
-    let Delivery {
-        number,
-        payment,
-        subject,
-        ..
-    } = delivery;
+    let Delivery { number, payment, subject, .. } = delivery;
     let next = match wait {
         Some(_) => Event::DeliveryTried { number },
         None => Event::DeliveryOver { number },
     };
-    let sent = Event::NotificationSent {
-        payment,
-        subject,
-        acknowledged,
-    };
+    let sent = Event::NotificationSent { payment, subject, acknowledged };
     shared.lock().record(vec![sent, next])?;
     Ok(wait)
 }
@@ -290,14 +241,8 @@ fn settle_refund(shared: &Shared, key: &RefundKey) -> Result<(), JournalError> {
     let Some(refund) = payment.refund(&key.refund_no) else {
         return Ok(());
     };
-    let settled = Settled {
-        outcome: refund.outcome,
-        at: now,
-    };
-    let mut events = vec![Event::RefundSettled {
-        refund: key.clone(),
-        settled,
-    }];
+    let settled = Settled { outcome: refund.outcome, at: now };
+    let mut events = vec![Event::RefundSettled { refund: key.clone(), settled }];
     let mut jobs = Vec::new();
     if refund.notify_url.is_some() {
         let subject = Subject::Refund(key.refund_no.clone());

@@ -26,10 +26,7 @@ impl Share {
 impl TryFrom<f64> for Share {
     type Error = &'static str;
 
-    #[expect(
-        clippy::float_arithmetic,
-        reason = "the JSON share is a decimal; not money"
-    )]
+    #[expect(clippy::float_arithmetic, reason = "the JSON share is a decimal; not money")]
     fn try_from(share: f64) -> Result<Self, Self::Error> {
         if !(0.0..=1.0).contains(&share) {
             return Err("a share is between 0 and 1");
@@ -39,10 +36,7 @@ impl TryFrom<f64> for Share {
 }
 
 impl From<Share> for f64 {
-    #[expect(
-        clippy::float_arithmetic,
-        reason = "the JSON share is a decimal; not money"
-    )]
+    #[expect(clippy::float_arithmetic, reason = "the JSON share is a decimal; not money")]
     fn from(share: Share) -> Self {
         f64::from(share.0) / f64::from(Share::WHOLE)
     }
@@ -93,11 +87,7 @@ impl FaultPlan {
     /// Refuses what would make a laptop look hung.
     pub(crate) fn check(&self) -> Result<(), String> {
         let refund_delay_ms = self.refund_delay_ms.unwrap_or_default();
-        for delay_ms in [
-            self.notification_delay_ms,
-            self.call_delay_ms,
-            refund_delay_ms,
-        ] {
+        for delay_ms in [self.notification_delay_ms, self.call_delay_ms, refund_delay_ms] {
             if delay_ms > DELAY_MS_MAX {
                 return Err(format!("a delay is at most {DELAY_MS_MAX} ms"));
             }
@@ -108,11 +98,7 @@ impl FaultPlan {
     pub(crate) fn call_fate(&self, random: &mut Random) -> CallFate {
         let fails_before = random.hits(self.calls_failed_before);
         let fails_after = random.hits(self.calls_failed_after);
-        let failure = if random.coin() {
-            Failure::SystemError
-        } else {
-            Failure::TornReply
-        };
+        let failure = if random.coin() { Failure::SystemError } else { Failure::TornReply };
         match (fails_before, fails_after) {
             (true, _) => CallFate::FailsBefore(failure),
             (false, true) => CallFate::FailsAfter(failure),
@@ -129,8 +115,7 @@ impl FaultPlan {
     }
 
     pub(crate) fn refund_delay(&self, otherwise: Duration) -> Duration {
-        self.refund_delay_ms
-            .map_or(otherwise, Duration::from_millis)
+        self.refund_delay_ms.map_or(otherwise, Duration::from_millis)
     }
 }
 

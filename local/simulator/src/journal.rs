@@ -24,19 +24,12 @@ impl Journal {
         let Some(path) = path else {
             return Ok((Self(None), ledger));
         };
-        let failed = |source| StartError::Open {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| StartError::Open { path: path.to_owned(), source };
         let (lines, text) = Lines::open(path).map_err(failed)?;
         for (index, line) in text.lines().enumerate() {
             let events = serde_json::from_str::<Vec<Event>>(line).map_err(|source| {
                 let line = index.saturating_add(1);
-                StartError::Corrupt {
-                    path: path.to_owned(),
-                    line,
-                    source,
-                }
+                StartError::Corrupt { path: path.to_owned(), line, source }
             })?;
             events.into_iter().for_each(|event| ledger.apply(event));
         }
@@ -61,12 +54,8 @@ impl Lines {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let mut file = OpenOptions::new()
-            .create(true)
-            .read(true)
-            .write(true)
-            .truncate(false)
-            .open(path)?;
+        let mut file =
+            OpenOptions::new().create(true).read(true).write(true).truncate(false).open(path)?;
         let mut bytes = fs::read(path)?;
         let complete = bytes.iter().rposition(|byte| *byte == b'\n');
         bytes.truncate(complete.map_or(0, |end| end.saturating_add(1)));

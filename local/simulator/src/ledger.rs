@@ -145,37 +145,15 @@ pub(crate) struct Delivery {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Event {
     PaymentCreated(Payment),
-    CodeIssued {
-        payment: PaymentKey,
-        code: Code,
-    },
-    PaymentClosed {
-        payment: PaymentKey,
-    },
-    Captured {
-        payment: PaymentKey,
-        transaction: Transaction,
-    },
-    RefundAccepted {
-        payment: PaymentKey,
-        refund: Refund,
-    },
-    RefundSettled {
-        refund: RefundKey,
-        settled: Settled,
-    },
+    CodeIssued { payment: PaymentKey, code: Code },
+    PaymentClosed { payment: PaymentKey },
+    Captured { payment: PaymentKey, transaction: Transaction },
+    RefundAccepted { payment: PaymentKey, refund: Refund },
+    RefundSettled { refund: RefundKey, settled: Settled },
     NotificationQueued(Delivery),
-    NotificationSent {
-        payment: PaymentKey,
-        subject: Subject,
-        acknowledged: bool,
-    },
-    DeliveryTried {
-        number: u64,
-    },
-    DeliveryOver {
-        number: u64,
-    },
+    NotificationSent { payment: PaymentKey, subject: Subject, acknowledged: bool },
+    DeliveryTried { number: u64 },
+    DeliveryOver { number: u64 },
 }
 
 /// Everything that the gateways know.
@@ -199,29 +177,20 @@ impl Gateway {
 
 impl Payment {
     pub(crate) fn transaction(&self, transaction_id: &str) -> Option<&Transaction> {
-        self.transactions
-            .iter()
-            .find(|known| known.transaction_id == transaction_id)
+        self.transactions.iter().find(|known| known.transaction_id == transaction_id)
     }
 
     pub(crate) fn refund(&self, refund_no: &str) -> Option<&Refund> {
-        self.refunds
-            .iter()
-            .find(|known| known.refund_no == refund_no)
+        self.refunds.iter().find(|known| known.refund_no == refund_no)
     }
 
     pub(crate) fn refunds_of(&self, transaction_id: &str) -> impl Iterator<Item = &Refund> {
-        self.refunds
-            .iter()
-            .filter(move |refund| refund.transaction_id == transaction_id)
+        self.refunds.iter().filter(move |refund| refund.transaction_id == transaction_id)
     }
 
     /// Captures in the currency of the first one; the order's own currency while unpaid.
     pub(crate) fn captured(&self) -> Money {
-        let captured = self
-            .transactions
-            .iter()
-            .map(|transaction| &transaction.amount);
+        let captured = self.transactions.iter().map(|transaction| &transaction.amount);
         total(self.currency(), captured)
     }
 
@@ -232,34 +201,25 @@ impl Payment {
     }
 
     pub(crate) fn notifications(&self) -> Deliveries {
-        let payments = self
-            .transactions
-            .iter()
-            .map(|transaction| transaction.notifications);
+        let payments = self.transactions.iter().map(|transaction| transaction.notifications);
         let refunds = self.refunds.iter().map(|refund| refund.notifications);
-        payments
-            .chain(refunds)
-            .fold(Deliveries::default(), Deliveries::plus)
+        payments.chain(refunds).fold(Deliveries::default(), Deliveries::plus)
     }
 
     fn currency(&self) -> &str {
         let first = self.transactions.first();
-        first.map_or(&self.amount.currency, |transaction| {
-            &transaction.amount.currency
-        })
+        first.map_or(&self.amount.currency, |transaction| &transaction.amount.currency)
     }
 
     fn deliveries_mut(&mut self, subject: &Subject) -> Option<&mut Deliveries> {
         match subject {
             Subject::Transaction(id) => {
                 let mut all = self.transactions.iter_mut();
-                all.find(|known| &known.transaction_id == id)
-                    .map(|known| &mut known.notifications)
+                all.find(|known| &known.transaction_id == id).map(|known| &mut known.notifications)
             }
             Subject::Refund(no) => {
                 let mut all = self.refunds.iter_mut();
-                all.find(|known| &known.refund_no == no)
-                    .map(|known| &mut known.notifications)
+                all.find(|known| &known.refund_no == no).map(|known| &mut known.notifications)
             }
         }
     }
@@ -268,27 +228,20 @@ impl Payment {
 impl Refund {
     /// Money of this refund that is back, or may still arrive: all but a closed one.
     pub(crate) fn counts(&self) -> bool {
-        self.settled
-            .as_ref()
-            .is_none_or(|settled| match settled.outcome {
-                RefundOutcome::Success | RefundOutcome::Abnormal => true,
-                RefundOutcome::Closed => false,
-            })
+        self.settled.as_ref().is_none_or(|settled| match settled.outcome {
+            RefundOutcome::Success | RefundOutcome::Abnormal => true,
+            RefundOutcome::Closed => false,
+        })
     }
 
     fn returned(&self) -> bool {
-        self.settled
-            .as_ref()
-            .is_some_and(|settled| settled.outcome == RefundOutcome::Success)
+        self.settled.as_ref().is_some_and(|settled| settled.outcome == RefundOutcome::Success)
     }
 }
 
 impl Deliveries {
     fn count(&mut self, acknowledged: bool) {
-        *self = self.plus(Self {
-            sent: 1,
-            acknowledged: u64::from(acknowledged),
-        });
+        *self = self.plus(Self { sent: 1, acknowledged: u64::from(acknowledged) });
     }
 
     fn plus(self, other: Self) -> Self {
@@ -348,21 +301,14 @@ impl Ledger {
             Event::PaymentClosed { payment } => {
                 self.change(&payment, |payment| payment.closed = true);
             }
-            Event::Captured {
-                payment,
-                transaction,
-            } => self.capture(payment, transaction),
+            Event::Captured { payment, transaction } => self.capture(payment, transaction),
             Event::RefundAccepted { payment, refund } => self.accept(payment, refund),
             Event::RefundSettled { refund, settled } => self.settle(&refund, settled),
             Event::NotificationQueued(delivery) => {
                 self.seen(delivery.number);
                 self.deliveries.insert(delivery.number, delivery);
             }
-            Event::NotificationSent {
-                payment,
-                subject,
-                acknowledged,
-            } => {
+            Event::NotificationSent { payment, subject, acknowledged } => {
                 self.change(&payment, |payment| {
                     if let Some(deliveries) = payment.deliveries_mut(&subject) {
                         deliveries.count(acknowledged);
@@ -388,17 +334,13 @@ impl Ledger {
 
     fn capture(&mut self, key: PaymentKey, transaction: Transaction) {
         self.seen(transaction.number);
-        self.transactions
-            .insert(transaction.transaction_id.clone(), key.clone());
+        self.transactions.insert(transaction.transaction_id.clone(), key.clone());
         self.change(&key, |payment| payment.transactions.push(transaction));
     }
 
     fn accept(&mut self, key: PaymentKey, refund: Refund) {
         self.seen(refund.number);
-        let refund_key = RefundKey {
-            gateway: key.gateway,
-            refund_no: refund.refund_no.clone(),
-        };
+        let refund_key = RefundKey { gateway: key.gateway, refund_no: refund.refund_no.clone() };
         self.refunds.insert(refund_key, key.clone());
         self.change(&key, |payment| payment.refunds.push(refund));
     }
@@ -429,8 +371,5 @@ impl Ledger {
 fn total<'a>(currency: &str, amounts: impl Iterator<Item = &'a Money>) -> Money {
     let same = amounts.filter(|money| money.currency == currency);
     let amount = same.fold(0, |sum: i64, money| sum.saturating_add(money.amount));
-    Money {
-        amount,
-        currency: currency.to_owned(),
-    }
+    Money { amount, currency: currency.to_owned() }
 }

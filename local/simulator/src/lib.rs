@@ -57,10 +57,7 @@ impl Simulator {
         let shared = Arc::new(Shared::open(config, jobs)?);
         let worker = runtime.spawn(delivery::work(Arc::clone(&shared), queue));
         delivery::resume(&shared);
-        Ok(Self {
-            shared,
-            worker: worker.abort_handle(),
-        })
+        Ok(Self { shared, worker: worker.abort_handle() })
     }
 
     /// Every route, each with its `/simulator` prefix.
@@ -70,16 +67,10 @@ impl Simulator {
         Router::new()
             .route("/simulator/pay", post(control::pay))
             .route("/simulator/ledger", get(control::ledger))
-            .route(
-                "/simulator/faults",
-                get(control::faults).put(control::set_faults),
-            )
+            .route("/simulator/faults", get(control::faults).put(control::set_faults))
             .route("/simulator/replay", post(control::replay))
             .route("/simulator/notify", post(control::notify))
-            .route(
-                "/simulator/wechat_pay/{*path}",
-                any(wechat_pay::server::serve),
-            )
+            .route("/simulator/wechat_pay/{*path}", any(wechat_pay::server::serve))
             .with_state(Arc::clone(&self.shared))
     }
 }

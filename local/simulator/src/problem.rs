@@ -33,30 +33,22 @@ impl Problem {
     /// Status, stable code and title.
     fn spec(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
-            Self::InvalidRequest(_) => (
-                StatusCode::BAD_REQUEST,
-                "invalid_request",
-                "The request is malformed",
-            ),
+            Self::InvalidRequest(_) => {
+                (StatusCode::BAD_REQUEST, "invalid_request", "The request is malformed")
+            }
             Self::UnknownCode => (StatusCode::NOT_FOUND, "unknown_code", "Unknown code"),
-            Self::UnknownTransaction => (
-                StatusCode::NOT_FOUND,
-                "unknown_transaction",
-                "Unknown transaction",
-            ),
+            Self::UnknownTransaction => {
+                (StatusCode::NOT_FOUND, "unknown_transaction", "Unknown transaction")
+            }
             Self::AlreadyPaid => (StatusCode::CONFLICT, "already_paid", "Already paid"),
             Self::CodeClosed => (StatusCode::CONFLICT, "code_closed", "The code is closed"),
             Self::CodeExpired => (StatusCode::CONFLICT, "code_expired", "The code has expired"),
-            Self::CallbackUnreachable => (
-                StatusCode::BAD_GATEWAY,
-                "callback_unreachable",
-                "No answer from the callback",
-            ),
-            Self::Unsigned | Self::NotKept(_) => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "The simulator failed",
-            ),
+            Self::CallbackUnreachable => {
+                (StatusCode::BAD_GATEWAY, "callback_unreachable", "No answer from the callback")
+            }
+            Self::Unsigned | Self::NotKept(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal", "The simulator failed")
+            }
         }
     }
 }
@@ -75,11 +67,6 @@ impl IntoResponse for Problem {
             "code": code,
         });
         let problem_json = HeaderValue::from_static("application/problem+json");
-        (
-            status,
-            [(header::CONTENT_TYPE, problem_json)],
-            body.to_string(),
-        )
-            .into_response()
+        (status, [(header::CONTENT_TYPE, problem_json)], body.to_string()).into_response()
     }
 }

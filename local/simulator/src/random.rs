@@ -36,9 +36,7 @@ impl Random {
 
     /// Lower-case letters and digits.
     pub(crate) fn alphanumerics(&mut self, count: usize) -> String {
-        (0..count)
-            .filter_map(|_| self.character(ALPHABET_LEN))
-            .collect()
+        (0..count).filter_map(|_| self.character(ALPHABET_LEN)).collect()
     }
 
     fn character(&mut self, radix: u32) -> Option<char> {

@@ -48,12 +48,7 @@ impl Shared {
             client: Client::new(),
             overtaken: watch::Sender::new(0),
             jobs,
-            state: Mutex::new(State {
-                ledger,
-                random,
-                faults,
-                journal,
-            }),
+            state: Mutex::new(State { ledger, random, faults, journal }),
         })
     }
 
@@ -80,9 +75,7 @@ impl State {
     /// Keeps the events of one change, then makes them true.
     pub(crate) fn record(&mut self, events: Vec<Event>) -> Result<(), JournalError> {
         self.journal.append(&events)?;
-        events
-            .into_iter()
-            .for_each(|event| self.ledger.apply(event));
+        events.into_iter().for_each(|event| self.ledger.apply(event));
         Ok(())
     }
 }

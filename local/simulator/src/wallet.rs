@@ -40,10 +40,7 @@ pub(crate) fn pay(shared: &Shared, request: &PayRequest) -> Result<Paid, Problem
     let now = shared.now();
     let mut state = shared.lock();
     let payment = payable(&state.ledger, request, now)?.clone();
-    let amount = request
-        .amount
-        .clone()
-        .unwrap_or_else(|| payment.amount.clone());
+    let amount = request.amount.clone().unwrap_or_else(|| payment.amount.clone());
     let paid_at = whole_second(request.paid_at.unwrap_or(now));
     let transaction = transaction(&mut state, payment.key.gateway, amount, paid_at);
     let (paid, jobs) = capture(&mut state, &payment.key, transaction, now)?;
@@ -69,9 +66,7 @@ fn payable<'a>(
     request: &PayRequest,
     now: Timestamp,
 ) -> Result<&'a Payment, Problem> {
-    let payment = ledger
-        .payment_by_code(&request.code_url)
-        .ok_or(Problem::UnknownCode)?;
+    let payment = ledger.payment_by_code(&request.code_url).ok_or(Problem::UnknownCode)?;
     if request.force {
         return Ok(payment);
     }
@@ -81,10 +76,7 @@ fn payable<'a>(
     if payment.closed {
         return Err(Problem::CodeClosed);
     }
-    let code = payment
-        .codes
-        .iter()
-        .find(|code| code.url == request.code_url);
+    let code = payment.codes.iter().find(|code| code.url == request.code_url);
     let in_time = code.is_some_and(|code| is_in_time(payment, code, now));
     if request.paid_at.is_none() && !in_time {
         return Err(Problem::CodeExpired);
@@ -137,10 +129,7 @@ fn capture(
     };
     let subject = Subject::Transaction(transaction.transaction_id.clone());
     let announcement = delivery::announce(state, payment, subject, now);
-    let mut events = vec![Event::Captured {
-        payment: payment.clone(),
-        transaction,
-    }];
+    let mut events = vec![Event::Captured { payment: payment.clone(), transaction }];
     events.extend(announcement.events);
     state.record(events)?;
     Ok((paid, announcement.jobs))

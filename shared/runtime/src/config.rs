@@ -9,8 +9,12 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::{Client, Config};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
 use domain::ids::{Ids, SECRET_LEN_MIN};
 use gateways::registry::Registry;
 use gateways::settings::SettingsError;
@@ -29,6 +33,8 @@ pub const TABLE_NAME: &str = "TABLE_NAME";
 pub const SECRETS: &str = "LATCHPAY_SECRETS";
 /// How often the SDK sends one call.
 const SENDS_MAX: u32 = 3;
+/// How long connecting to the store or a gateway may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long one sending may take.
 const SEND_TIMEOUT: Duration = Duration::from_millis(1_500);
 
@@ -113,12 +119,14 @@ pub fn open_secrets(json: &str) -> Result<Opened, ConfigError> {
 /// [`ConfigError`] names what is missing or wrong.
 pub fn deps_from_environment() -> Result<Deps, ConfigError> {
     let Opened { ids, keyring, gateways } = open_secrets(&variable(SECRETS)?)?;
-    let http = http_client();
-    let client = Client::from_conf(sdk_config(http.clone())?);
+    let connector = tls_connector();
+    let shared = connector.clone();
+    let http = http_client_fn(move |_, _| shared.clone());
+    let client = Client::from_conf(sdk_config(http)?);
     Ok(Deps {
         store: Store::new(client, variable(TABLE_NAME)?),
         gateways,
-        transport: Arc::new(Transport::new(http)),
+        transport: Arc::new(Transport::new(connector)),
         keyring,
         ids,
         clock: system_clock(),
@@ -126,12 +134,22 @@ pub fn deps_from_environment() -> Result<Deps, ConfigError> {
     })
 }
 
-/// One TLS client for the store and the gateways: root certificates are read once.
+/// One TLS connector for the store and the gateways: root certificates are read once.
 #[must_use]
-pub fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https()
+pub fn tls_connector() -> SharedHttpConnector {
+    let builder = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring));
+    SharedHttpConnector::new(builder.connector_settings(connector_settings()).build())
+}
+
+/// A connector without TLS, for servers on this machine.
+#[must_use]
+pub fn plain_connector() -> SharedHttpConnector {
+    let builder = Connector::builder().connector_settings(connector_settings());
+    SharedHttpConnector::new(builder.build_http())
+}
+
+fn connector_settings() -> HttpConnectorSettings {
+    HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build()
 }
 
 /// The system's clock, to the millisecond: items keep no more.

@@ -1,22 +1,17 @@
-//! Sending requests to gateways, through the same HTTP client that the store's SDK uses.
+//! Sending requests to gateways, through the same connector that the store's SDK uses.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorSettings, SharedHttpClient,
-};
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
 use aws_smithy_types::body::SdkBody;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Limited};
 
 /// How long one call to a gateway may take, reading included.
 pub const GATEWAY_TIMEOUT: Duration = Duration::from_secs(8);
-/// How long connecting to a gateway may take.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The largest reply that is read, in bytes.
 pub const REPLY_LEN_MAX: usize = 1024 * 1024;
 
@@ -26,20 +21,20 @@ pub const REPLY_LEN_MAX: usize = 1024 * 1024;
 pub struct NoReply(pub String);
 
 /// Sends requests. What varies (the network, a simulation, an injected fault) varies beneath, in
-/// the HTTP client.
+/// the connector.
 #[derive(Clone, Debug)]
 pub struct Transport {
-    client: SharedHttpClient,
+    connector: SharedHttpConnector,
 }
 
 /// A transport that handlers share.
 pub type SharedTransport = Arc<Transport>;
 
 impl Transport {
-    /// A transport over an HTTP client.
+    /// A transport over a connector.
     #[must_use]
-    pub fn new(client: SharedHttpClient) -> Self {
-        Self { client }
+    pub fn new(connector: SharedHttpConnector) -> Self {
+        Self { connector }
     }
 
     /// Sends one request, once, and reads the whole reply.
@@ -55,18 +50,12 @@ impl Transport {
 
     async fn send_unbounded(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoReply> {
         let request = HttpRequest::try_from(request.map(SdkBody::from)).map_err(no_reply)?;
-        let settings = HttpConnectorSettings::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(GATEWAY_TIMEOUT)
-            .build();
-        let components = RuntimeComponentsBuilder::new("gateway").build().map_err(no_reply)?;
-        let connector = self.client.http_connector(&settings, &components);
-        let reply = connector.call(request).await.map_err(no_reply)?;
+        let reply = self.connector.call(request).await.map_err(no_reply)?;
         let reply = reply.try_into_http1x().map_err(no_reply)?;
         let (parts, body) = reply.into_parts();
         let body = Limited::new(body, REPLY_LEN_MAX).collect().await;
         let body = body.map_err(|error| NoReply(error.to_string()))?.to_bytes();
-        Ok(Response::from_parts(parts, BytesMut::from(&body[..]).freeze()))
+        Ok(Response::from_parts(parts, body))
     }
 }
 

@@ -50,11 +50,7 @@ async fn another_process_sees_the_same_items() {
     let task = r#"{"TableName":"bookings","Item":{"pk":{"S":"booking"},"sk":{"S":"task"}}}"#;
     reply(address, "PutItem", task).await.unwrap();
     assert!(get(&client, "task").await.is_some());
-    assert_eq!(
-        writes.try_recv().unwrap().sk,
-        "task",
-        "the settle worker hears of it"
-    );
+    assert_eq!(writes.try_recv().unwrap().sk, "task", "the settle worker hears of it");
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
 }

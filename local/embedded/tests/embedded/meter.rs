@@ -25,30 +25,19 @@ async fn metered(items: Vec<Item>) -> (Meter, Client) {
     for item in items {
         put(&client, item).await;
     }
-    let by_due_time = IndexKeys {
-        hash: "lane".into(),
-        range: "due".into(),
-        projection: Projection::KeysOnly,
-    };
+    let by_due_time =
+        IndexKeys { hash: "lane".into(), range: "due".into(), projection: Projection::KeysOnly };
     let meter = Meter::new(store.clone(), store.clone(), vec![by_due_time]);
     let config = store.sdk_config().http_client(meter.clone());
     (meter, Client::from_conf(config.build()))
 }
 
 fn read(operation: &str, read_half_units: u64) -> Vec<Call> {
-    vec![Call {
-        operation: operation.into(),
-        read_half_units,
-        write_units: 0,
-    }]
+    vec![Call { operation: operation.into(), read_half_units, write_units: 0 }]
 }
 
 fn written(operation: &str, write_units: u64) -> Vec<Call> {
-    vec![Call {
-        operation: operation.into(),
-        read_half_units: 0,
-        write_units,
-    }]
+    vec![Call { operation: operation.into(), read_half_units: 0, write_units }]
 }
 
 #[tokio::test]
@@ -74,12 +63,7 @@ async fn a_batch_rounds_up_each_item() {
         let keys = ["small", "large", "missing"].map(key);
         let wanted = KeysAndAttributes::builder().set_keys(Some(keys.into()));
         let wanted = wanted.consistent_read(strong).build().unwrap();
-        client
-            .batch_get_item()
-            .request_items(TABLE, wanted)
-            .send()
-            .await
-            .unwrap();
+        client.batch_get_item().request_items(TABLE, wanted).send().await.unwrap();
         assert_eq!(meter.take(), read("BatchGetItem", halves));
     }
 }
@@ -89,19 +73,10 @@ async fn a_transactional_read_costs_twice_a_strong_one() {
     // (1 + 2 + 1) * 2 read units = 16 halves.
     let (meter, client) = metered(vec![sized("small", 100), sized("large", 5000)]).await;
     let gets = ["small", "large", "missing"].map(|sk| {
-        let get = Get::builder()
-            .table_name(TABLE)
-            .set_key(Some(key(sk)))
-            .build()
-            .unwrap();
+        let get = Get::builder().table_name(TABLE).set_key(Some(key(sk))).build().unwrap();
         TransactGetItem::builder().get(get).build()
     });
-    client
-        .transact_get_items()
-        .set_transact_items(Some(gets.into()))
-        .send()
-        .await
-        .unwrap();
+    client.transact_get_items().set_transact_items(Some(gets.into())).send().await.unwrap();
     assert_eq!(meter.take(), read("TransactGetItems", 16));
 }
 
@@ -130,11 +105,7 @@ async fn a_query_rounds_up_what_it_read_together() {
     assert_eq!(half(), 2, "attributes that are left out are read");
     let filtered = query("a").filter_expression("#pkx = :px");
     let filtered = filtered.expression_attribute_names("#pkx", "x");
-    filtered
-        .expression_attribute_values(":px", text("a#1"))
-        .send()
-        .await
-        .unwrap();
+    filtered.expression_attribute_values(":px", text("a#1")).send().await.unwrap();
     assert_eq!(half(), 2, "items that are filtered out are read");
     query("a").select(Select::Count).send().await.unwrap();
     assert_eq!(half(), 2, "items that are counted are read");
@@ -147,10 +118,7 @@ async fn an_idle_look_at_an_index_costs_half_a_unit() {
     let (meter, client) = metered(vec![]).await;
     let due = client.query().table_name(TABLE).index_name(BY_DUE_TIME);
     let due = due.key_condition_expression("lane = :lane");
-    due.expression_attribute_values(":lane", text("0"))
-        .send()
-        .await
-        .unwrap();
+    due.expression_attribute_values(":lane", text("0")).send().await.unwrap();
     assert_eq!(meter.take(), read("Query", 1));
 }
 
@@ -165,10 +133,7 @@ async fn an_index_of_keys_is_read_by_the_size_of_its_keys() {
     let (meter, client) = metered(vec![task("1"), task("2")]).await;
     let due = client.query().table_name(TABLE).index_name(BY_DUE_TIME);
     let due = due.key_condition_expression("lane = :lane");
-    due.expression_attribute_values(":lane", text("0"))
-        .send()
-        .await
-        .unwrap();
+    due.expression_attribute_values(":lane", text("0")).send().await.unwrap();
     assert_eq!(meter.take(), read("Query", 1));
 }
 
@@ -179,28 +144,14 @@ async fn a_write_costs_the_larger_of_the_two_images() {
         put(&client, sized("a", bytes)).await;
         assert_eq!(meter.take(), written("PutItem", units), "{bytes}");
     }
-    let update = client
-        .update_item()
-        .table_name(TABLE)
-        .set_key(Some(key("a")));
+    let update = client.update_item().table_name(TABLE).set_key(Some(key("a")));
     let update = update.update_expression("SET x = :x");
-    update
-        .expression_attribute_values(":x", text(&"x".repeat(2048)))
-        .send()
-        .await
-        .unwrap();
+    update.expression_attribute_values(":x", text(&"x".repeat(2048))).send().await.unwrap();
     assert_eq!(meter.take(), written("UpdateItem", 3)); // 2,048 bytes and the keys.
     for units in [3, 1] {
-        let delete = client
-            .delete_item()
-            .table_name(TABLE)
-            .set_key(Some(key("a")));
+        let delete = client.delete_item().table_name(TABLE).set_key(Some(key("a")));
         delete.send().await.unwrap();
-        assert_eq!(
-            meter.take(),
-            written("DeleteItem", units),
-            "missing the second time"
-        );
+        assert_eq!(meter.take(), written("DeleteItem", units), "missing the second time");
     }
 }
 
@@ -208,32 +159,14 @@ async fn a_write_costs_the_larger_of_the_two_images() {
 async fn a_failed_condition_is_billed_and_a_refused_request_is_not() {
     let (meter, client) = metered(vec![sized("a", 3000)]).await;
     for (sk, bytes, units) in [("a", 100, 3), ("a", 4000, 4)] {
-        let put = client
-            .put_item()
-            .table_name(TABLE)
-            .set_item(Some(sized(sk, bytes)));
-        put.condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await
-            .unwrap_err();
+        let put = client.put_item().table_name(TABLE).set_item(Some(sized(sk, bytes)));
+        put.condition_expression("attribute_not_exists(pk)").send().await.unwrap_err();
         assert_eq!(meter.take(), written("PutItem", units));
     }
-    client
-        .put_item()
-        .table_name("missing")
-        .set_item(Some(key("a")))
-        .send()
-        .await
-        .unwrap_err();
+    client.put_item().table_name("missing").set_item(Some(key("a"))).send().await.unwrap_err();
     assert_eq!(meter.take(), written("PutItem", 0));
-    let transaction = client
-        .transact_write_items()
-        .transact_items(put_new(sized("a", 100)));
-    transaction
-        .transact_items(put_new(sized("b", 100)))
-        .send()
-        .await
-        .unwrap_err();
+    let transaction = client.transact_write_items().transact_items(put_new(sized("a", 100)));
+    transaction.transact_items(put_new(sized("b", 100))).send().await.unwrap_err();
     assert_eq!(meter.take(), written("TransactWriteItems", 8)); // (3 + 1) * 2.
 }
 
@@ -254,17 +187,11 @@ async fn a_transaction_costs_twice_and_its_indexes_once() {
     let task = item("task", [("lane", text("0")), ("due", text("2026-12-01"))]);
     client
         .transact_write_items()
-        .transact_items(
-            TransactWriteItem::builder()
-                .update(update.build().unwrap())
-                .build(),
-        )
+        .transact_items(TransactWriteItem::builder().update(update.build().unwrap()).build())
         .transact_items(put_new(sized("order", 1000)))
         .transact_items(put_new(task))
         .transact_items(
-            TransactWriteItem::builder()
-                .condition_check(check.build().unwrap())
-                .build(),
+            TransactWriteItem::builder().condition_check(check.build().unwrap()).build(),
         )
         .send()
         .await
@@ -275,14 +202,7 @@ async fn a_transaction_costs_twice_and_its_indexes_once() {
 #[tokio::test]
 async fn a_moved_task_costs_its_index_twice_and_an_unmoved_one_nothing() {
     let task = |due, tries| {
-        item(
-            "task",
-            [
-                ("lane", text("0")),
-                ("due", text(due)),
-                ("tries", number(tries)),
-            ],
-        )
+        item("task", [("lane", text("0")), ("due", text(due)), ("tries", number(tries))])
     };
     let (meter, client) = metered(vec![]).await;
     for (next, units) in [
@@ -300,18 +220,9 @@ async fn a_moved_task_costs_its_index_twice_and_an_unmoved_one_nothing() {
 #[tokio::test]
 async fn a_repeated_transaction_is_billed_as_a_read() {
     let (meter, client) = metered(vec![]).await;
-    for bill in [
-        written("TransactWriteItems", 10),
-        read("TransactWriteItems", 8),
-    ] {
-        let transaction = client
-            .transact_write_items()
-            .transact_items(put_new(sized("a", 4097)));
-        transaction
-            .client_request_token("once")
-            .send()
-            .await
-            .unwrap();
+    for bill in [written("TransactWriteItems", 10), read("TransactWriteItems", 8)] {
+        let transaction = client.transact_write_items().transact_items(put_new(sized("a", 4097)));
+        transaction.client_request_token("once").send().await.unwrap();
         assert_eq!(meter.take(), bill); // 5 KB written * 2; 8 KB read: 2 units * 2 = 8 halves.
     }
 }
@@ -339,18 +250,13 @@ impl HttpConnector for LosesFirstAnswer {
 #[tokio::test]
 async fn a_lost_answer_is_billed_and_its_repeat_is_a_read() {
     let (store, _) = store().await;
-    let faulty = LosesFirstAnswer {
-        store: store.clone(),
-        lost: Arc::default(),
-    };
+    let faulty = LosesFirstAnswer { store: store.clone(), lost: Arc::default() };
     let faulty = http_client_fn(move |_, _| SharedHttpConnector::new(faulty.clone()));
     let meter = Meter::new(faulty, store.clone(), vec![]);
     let config = store.sdk_config().http_client(meter.clone());
     let client = Client::from_conf(config.retry_config(RetryConfig::disabled()).build());
     let send = || {
-        let transaction = client
-            .transact_write_items()
-            .transact_items(put_new(sized("a", 100)));
+        let transaction = client.transact_write_items().transact_items(put_new(sized("a", 100)));
         transaction.client_request_token("once").send()
     };
     assert!(send().await.is_err());
@@ -364,27 +270,9 @@ async fn totals_go_on_when_calls_are_taken() {
     let (meter, client) = metered(vec![]).await;
     put(&client, sized("a", 1025)).await;
     assert_eq!(meter.take().len(), 1);
-    client
-        .get_item()
-        .table_name(TABLE)
-        .set_key(Some(key("a")))
-        .send()
-        .await
-        .unwrap();
-    client
-        .describe_table()
-        .table_name(TABLE)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(
-        meter.totals(),
-        Totals {
-            calls: 3,
-            read_half_units: 1,
-            write_units: 2
-        }
-    );
+    client.get_item().table_name(TABLE).set_key(Some(key("a"))).send().await.unwrap();
+    client.describe_table().table_name(TABLE).send().await.unwrap();
+    assert_eq!(meter.totals(), Totals { calls: 3, read_half_units: 1, write_units: 2 });
     assert_eq!(meter.take().len(), 2);
 }
 
@@ -394,17 +282,9 @@ async fn the_largest_item_under_a_prefix_is_known() {
     put(&client, sized("order#1", 700)).await;
     put(&client, sized("order#2", 900)).await;
     put(&client, sized("order#2", 50)).await;
-    let write = client
-        .transact_write_items()
-        .transact_items(put_new(sized("task#1", 400)));
+    let write = client.transact_write_items().transact_items(put_new(sized("task#1", 400)));
     write.send().await.unwrap();
-    for (prefix, bytes) in [
-        ("order#", 900),
-        ("order#1", 700),
-        ("task", 400),
-        ("", 900),
-        ("x", 0),
-    ] {
+    for (prefix, bytes) in [("order#", 900), ("order#1", 700), ("task", 400), ("", 900), ("x", 0)] {
         assert_eq!(meter.largest_item(prefix), bytes, "{prefix:?}");
     }
 }

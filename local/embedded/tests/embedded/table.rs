@@ -43,11 +43,7 @@ fn by_due_time() -> GlobalSecondaryIndex {
     GlobalSecondaryIndex::builder()
         .index_name(BY_DUE_TIME)
         .set_key_schema(Some(key_schema("lane", "due")))
-        .projection(
-            Projection::builder()
-                .projection_type(ProjectionType::KeysOnly)
-                .build(),
-        )
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
         .build()
         .unwrap()
 }
@@ -55,11 +51,7 @@ fn by_due_time() -> GlobalSecondaryIndex {
 fn key_schema(hash: &str, range: &str) -> Vec<KeySchemaElement> {
     [(hash, KeyType::Hash), (range, KeyType::Range)]
         .map(|(name, kind)| {
-            KeySchemaElement::builder()
-                .attribute_name(name)
-                .key_type(kind)
-                .build()
-                .unwrap()
+            KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap()
         })
         .into()
 }
@@ -82,10 +74,7 @@ pub(crate) fn number(value: u32) -> AttributeValue {
 
 /// The key of an item of the one booking that these tests write.
 pub(crate) fn key(sk: &str) -> Item {
-    HashMap::from([
-        ("pk".to_owned(), text("booking")),
-        ("sk".to_owned(), text(sk)),
-    ])
+    HashMap::from([("pk".to_owned(), text("booking")), ("sk".to_owned(), text(sk))])
 }
 
 pub(crate) fn item<const COUNT: usize>(
@@ -98,21 +87,12 @@ pub(crate) fn item<const COUNT: usize>(
 
 /// An item of exactly `bytes`: "pk" and "booking" take 9, "sk" 2, "x" 1.
 pub(crate) fn sized(sk: &str, bytes: usize) -> Item {
-    let rest = bytes
-        .checked_sub(12)
-        .and_then(|rest| rest.checked_sub(sk.len()))
-        .unwrap();
+    let rest = bytes.checked_sub(12).and_then(|rest| rest.checked_sub(sk.len())).unwrap();
     item(sk, [("x", text(&"x".repeat(rest)))])
 }
 
 pub(crate) async fn put(client: &Client, item: Item) {
-    client
-        .put_item()
-        .table_name(TABLE)
-        .set_item(Some(item))
-        .send()
-        .await
-        .unwrap();
+    client.put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
 }
 
 /// The item under `sk`, read strongly.

@@ -8,14 +8,8 @@ use tokio::sync::broadcast::error::TryRecvError;
 use crate::table::{TABLE, item, key, number, put, put_new, store};
 
 async fn create_both(client: &Client) -> bool {
-    let write = client
-        .transact_write_items()
-        .transact_items(put_new(item("order", [])));
-    write
-        .transact_items(put_new(item("task", [("tries", number(5))])))
-        .send()
-        .await
-        .is_ok()
+    let write = client.transact_write_items().transact_items(put_new(item("order", [])));
+    write.transact_items(put_new(item("task", [("tries", number(5))]))).send().await.is_ok()
 }
 
 #[tokio::test]
@@ -38,10 +32,7 @@ async fn refused_writes_and_deletes_are_not_told() {
     put(&client, item("order", [])).await;
     let mut writes = store.writes();
     assert!(!create_both(&client).await);
-    let delete = client
-        .delete_item()
-        .table_name(TABLE)
-        .set_key(Some(key("order")));
+    let delete = client.delete_item().table_name(TABLE).set_key(Some(key("order")));
     delete.send().await.unwrap();
     assert_eq!(writes.try_recv(), Err(TryRecvError::Empty));
 }

@@ -53,19 +53,12 @@ fn check(
     }
     let signature = authorization.signature.ok_or("signature is missing")?;
     let message = canonical(call, timestamp, nonce);
-    if keys.merchant_signed(&message, signature) {
-        Ok(())
-    } else {
-        Err("wrong signature")
-    }
+    if keys.merchant_signed(&message, signature) { Ok(()) } else { Err("wrong signature") }
 }
 
 /// Five lines, each with its line feed, the last one too.
 fn canonical(call: &Call, timestamp: &str, nonce: &str) -> Vec<u8> {
-    let head = format!(
-        "{}\n{}\n{timestamp}\n{nonce}\n",
-        call.method, call.path_and_query
-    );
+    let head = format!("{}\n{}\n{timestamp}\n{nonce}\n", call.method, call.path_and_query);
     let mut message = head.into_bytes();
     message.extend_from_slice(&call.body);
     message.push(b'\n');
@@ -116,11 +109,7 @@ mod tests {
         for vector in vectors["request_signing"].as_array().unwrap() {
             let authorization = parse(vector["authorization"].as_str().unwrap()).unwrap();
             let call = Call {
-                method: vector["method"]
-                    .as_str()
-                    .unwrap()
-                    .parse::<Method>()
-                    .unwrap(),
+                method: vector["method"].as_str().unwrap().parse::<Method>().unwrap(),
                 path_and_query: vector["path"].as_str().unwrap().to_owned(),
                 headers: HeaderMap::new(),
                 body: Bytes::from(vector["body"].as_str().unwrap().to_owned()),
@@ -133,10 +122,7 @@ mod tests {
             assert_eq!(message, vector["message"].as_str().unwrap().as_bytes());
             assert_eq!(authorization.signature, vector["signature"].as_str());
             assert_eq!(authorization.mchid, vectors["config"]["mchid"].as_str());
-            assert_eq!(
-                authorization.serial_no,
-                vectors["config"]["merchant_serial"].as_str()
-            );
+            assert_eq!(authorization.serial_no, vectors["config"]["merchant_serial"].as_str());
         }
     }
 

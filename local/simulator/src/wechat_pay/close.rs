@@ -21,19 +21,14 @@ pub(super) fn close(shared: &Shared, out_trade_no: &str, body: &[u8]) -> Result<
     fields::mchid(&request.mchid)?;
     fields::out_trade_no(out_trade_no)?;
     let mut state = shared.lock();
-    let payment = state
-        .ledger
-        .payment(&key(out_trade_no))
-        .ok_or_else(Refusal::order_unknown)?;
+    let payment = state.ledger.payment(&key(out_trade_no)).ok_or_else(Refusal::order_unknown)?;
     if !payment.transactions.is_empty() {
         return Err(Refusal::order_paid());
     }
     if payment.closed {
         return Err(Refusal::order_closed());
     }
-    let closed = Event::PaymentClosed {
-        payment: payment.key.clone(),
-    };
+    let closed = Event::PaymentClosed { payment: payment.key.clone() };
     state.record(vec![closed])?;
     Ok(Reply::NoContent)
 }

@@ -86,10 +86,7 @@ pub(super) fn create(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     };
     let code = code(&mut state, expires_at, now);
     let reply = Reply::Json(json!({ "code_url": code.url }));
-    events.push(Event::CodeIssued {
-        payment: key(&request.out_trade_no),
-        code,
-    });
+    events.push(Event::CodeIssued { payment: key(&request.out_trade_no), code });
     state.record(events)?;
     Ok(reply)
 }
@@ -125,9 +122,7 @@ fn repeated(payment: &Payment, parameters: &Value, now: Timestamp) -> Result<Tim
         return Err(Refusal::number_used());
     }
     if now > payment.expires_at {
-        return Err(Refusal::invalid_request(
-            "201 商户订单号重复: the order has expired",
-        ));
+        return Err(Refusal::invalid_request("201 商户订单号重复: the order has expired"));
     }
     Ok(payment.expires_at)
 }
@@ -136,10 +131,7 @@ fn payment(request: &CreateRequest, parameters: Value, now: Timestamp) -> Result
     Ok(Payment {
         key: key(&request.out_trade_no),
         request: parameters,
-        amount: Money {
-            amount: request.amount.total,
-            currency: "CNY".to_owned(),
-        },
+        amount: Money { amount: request.amount.total, currency: "CNY".to_owned() },
         attach: request.attach.clone(),
         notify_url: request.notify_url.clone(),
         created_at: now,
@@ -166,11 +158,7 @@ fn code(state: &mut State, expires_at: Timestamp, now: Timestamp) -> Code {
     // The number keeps the code unique, the rest keeps it from being guessed.
     let pr = format!("{}z{number:x}", state.random.alphanumerics(8));
     let url = format!("weixin://wxpay/bizpayurl?pr={pr}");
-    Code {
-        number,
-        url,
-        valid_until: after(now, CODE_LIFE).min(expires_at),
-    }
+    Code { number, url, valid_until: after(now, CODE_LIFE).min(expires_at) }
 }
 
 fn after(now: Timestamp, wait: Duration) -> Timestamp {
@@ -193,11 +181,7 @@ mod tests {
             (Some("2026-04-01T08:00:00+08:00"), "2026-04-01T00:00:00Z"),
             (Some("2026-04-01T08:00:01+08:00"), "2026-04-01T00:00:00Z"),
         ] {
-            assert_eq!(
-                expires_at(asked, now),
-                Ok(kept.parse().unwrap()),
-                "{asked:?}"
-            );
+            assert_eq!(expires_at(asked, now), Ok(kept.parse().unwrap()), "{asked:?}");
         }
     }
 }

@@ -15,9 +15,7 @@ pub(super) fn text(name: &str, value: &str, lengths: RangeInclusive<usize>) -> C
         return Ok(());
     }
     let (min, max) = (lengths.start(), lengths.end());
-    Err(Refusal::parameter(format!(
-        "{name}: {min} to {max} characters"
-    )))
+    Err(Refusal::parameter(format!("{name}: {min} to {max} characters")))
 }
 
 /// A text field that may be absent.
@@ -40,39 +38,23 @@ pub(super) fn out_refund_no(value: &str) -> Checked {
 /// The merchant that signed is the only one that may be named.
 pub(super) fn mchid(value: &str) -> Checked {
     text("mchid", value, 1..=32)?;
-    if value == MCHID {
-        Ok(())
-    } else {
-        Err(Refusal::unknown_merchant())
-    }
+    if value == MCHID { Ok(()) } else { Err(Refusal::unknown_merchant()) }
 }
 
 /// The app must be bound to the merchant.
 pub(super) fn appid(value: &str) -> Checked {
     text("appid", value, 1..=32)?;
-    if value == APPID {
-        Ok(())
-    } else {
-        Err(Refusal::appid_mismatch())
-    }
+    if value == APPID { Ok(()) } else { Err(Refusal::appid_mismatch()) }
 }
 
 /// Only `CNY` is ever asked for in mainland China.
 pub(super) fn currency(value: &str) -> Checked {
-    if value == "CNY" {
-        Ok(())
-    } else {
-        Err(Refusal::parameter("amount.currency: CNY"))
-    }
+    if value == "CNY" { Ok(()) } else { Err(Refusal::parameter("amount.currency: CNY")) }
 }
 
 /// An amount in fen.
 pub(super) fn fen(name: &str, value: i64) -> Checked {
-    if value >= 1 {
-        Ok(())
-    } else {
-        Err(Refusal::parameter(format!("{name}: at least 1 fen")))
-    }
+    if value >= 1 { Ok(()) } else { Err(Refusal::parameter(format!("{name}: at least 1 fen"))) }
 }
 
 /// An `https` address without a query; `http` where the host is this machine.
@@ -81,9 +63,7 @@ pub(super) fn notify_url(value: &str, max: usize) -> Checked {
     if is_callback(value) {
         return Ok(());
     }
-    Err(Refusal::parameter(
-        "notify_url: an https address without query or fragment",
-    ))
+    Err(Refusal::parameter("notify_url: an https address without query or fragment"))
 }
 
 fn characters(name: &str, value: &str, others: &str) -> Checked {
@@ -91,9 +71,7 @@ fn characters(name: &str, value: &str, others: &str) -> Checked {
     if value.chars().all(allowed) {
         return Ok(());
     }
-    Err(Refusal::parameter(format!(
-        "{name}: letters, digits and {others}"
-    )))
+    Err(Refusal::parameter(format!("{name}: letters, digits and {others}")))
 }
 
 fn is_callback(value: &str) -> bool {
@@ -133,13 +111,9 @@ mod tests {
     fn an_out_refund_no_keeps_to_its_length_and_characters() {
         let longest = "r".repeat(64);
         let too_long = "r".repeat(65);
-        for (value, accepted) in [
-            ("1", true),
-            ("", false),
-            ("a@|*_-", true),
-            ("a b", false),
-            (&longest, true),
-        ] {
+        for (value, accepted) in
+            [("1", true), ("", false), ("a@|*_-", true), ("a b", false), (&longest, true)]
+        {
             assert_eq!(out_refund_no(value).is_ok(), accepted, "{value}");
         }
         assert!(out_refund_no(&too_long).is_err());

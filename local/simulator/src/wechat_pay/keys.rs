@@ -59,9 +59,7 @@ impl KeyMode {
     }
 
     pub(crate) fn named(serial: &str) -> Option<Self> {
-        [Self::PublicKey, Self::Certificate]
-            .into_iter()
-            .find(|mode| mode.serial() == serial)
+        [Self::PublicKey, Self::Certificate].into_iter().find(|mode| mode.serial() == serial)
     }
 }
 
@@ -139,7 +137,5 @@ fn private_key(name: &'static str, pem: &str) -> Result<RsaKeyPair, StartError> 
 
 fn der(name: &'static str, pem: &str) -> Result<Vec<u8>, StartError> {
     let lines = pem.lines().filter(|line| !line.starts_with("-----"));
-    STANDARD
-        .decode(lines.collect::<String>())
-        .map_err(|_| StartError::Key { name })
+    STANDARD.decode(lines.collect::<String>()).map_err(|_| StartError::Key { name })
 }

@@ -62,17 +62,11 @@ pub(crate) fn compose(shared: &Shared, delivery: &Delivery) -> Option<Outgoing> 
         match &delivery.subject {
             Subject::Transaction(id) => {
                 let transaction = payment.transaction(id)?;
-                (
-                    payment.notify_url.clone(),
-                    payment_notice(payment, transaction, delivery),
-                )
+                (payment.notify_url.clone(), payment_notice(payment, transaction, delivery))
             }
             Subject::Refund(number) => {
                 let refund = payment.refund(number)?;
-                (
-                    refund.notify_url.clone()?,
-                    refund_notice(payment, refund, delivery)?,
-                )
+                (refund.notify_url.clone()?, refund_notice(payment, refund, delivery)?)
             }
         }
     };
@@ -165,11 +159,7 @@ fn outgoing(shared: &Shared, url: String, notice: &Notice, mode: Mode) -> Option
     let (stamp, nonce) = stamp(shared, mode);
     let body = sealed(notice, &nonce)?.to_string().into_bytes();
     // A signature over anything else is a wrong one of the right form.
-    let signed: &[u8] = if mode == Mode::BadSignature {
-        b"{}"
-    } else {
-        &body
-    };
+    let signed: &[u8] = if mode == Mode::BadSignature { b"{}" } else { &body };
     let mut headers = shared.wechat_pay.signed(&stamp, signed).ok()?;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
@@ -180,22 +170,11 @@ fn outgoing(shared: &Shared, url: String, notice: &Notice, mode: Mode) -> Option
 /// Either key may sign: while a merchant moves to the public key, callbacks use both.
 fn stamp(shared: &Shared, mode: Mode) -> (Stamp, String) {
     let now_s = shared.now().as_second();
-    let timestamp = if mode == Mode::StaleTimestamp {
-        now_s.saturating_sub(STALE_S)
-    } else {
-        now_s
-    };
+    let timestamp =
+        if mode == Mode::StaleTimestamp { now_s.saturating_sub(STALE_S) } else { now_s };
     let random = &mut shared.lock().random;
-    let key = if random.coin() {
-        KeyMode::PublicKey
-    } else {
-        KeyMode::Certificate
-    };
-    let stamp = Stamp {
-        mode: key,
-        timestamp,
-        nonce: random.alphanumerics(32),
-    };
+    let key = if random.coin() { KeyMode::PublicKey } else { KeyMode::Certificate };
+    let stamp = Stamp { mode: key, timestamp, nonce: random.alphanumerics(32) };
     (stamp, random.alphanumerics(NONCE_LEN))
 }
 

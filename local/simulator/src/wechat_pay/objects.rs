@@ -41,44 +41,26 @@ impl TradeState {
 }
 
 pub(super) fn key(out_trade_no: &str) -> PaymentKey {
-    PaymentKey {
-        gateway: Gateway::WechatPay,
-        payment_id: out_trade_no.to_owned(),
-    }
+    PaymentKey { gateway: Gateway::WechatPay, payment_id: out_trade_no.to_owned() }
 }
 
 pub(super) fn refund_key(out_refund_no: &str) -> RefundKey {
-    RefundKey {
-        gateway: Gateway::WechatPay,
-        refund_no: out_refund_no.to_owned(),
-    }
+    RefundKey { gateway: Gateway::WechatPay, refund_no: out_refund_no.to_owned() }
 }
 
 /// 28 digits; the running number at the end keeps them unique.
 pub(crate) fn transaction_id(number: u64, paid_at: Timestamp, random: &mut Random) -> String {
-    format!(
-        "420000{}{}{number:010}",
-        random.digits(4),
-        beijing_date(paid_at)
-    )
+    format!("420000{}{}{number:010}", random.digits(4), beijing_date(paid_at))
 }
 
 /// 28 digits; the running number at the end keeps them unique.
 pub(super) fn refund_id(number: u64, created_at: Timestamp, random: &mut Random) -> String {
-    format!(
-        "503000{}{}{number:010}",
-        random.digits(4),
-        beijing_date(created_at)
-    )
+    format!("503000{}{}{number:010}", random.digits(4), beijing_date(created_at))
 }
 
 /// An order without a transaction: neither paid nor in any way final but by a close.
 pub(super) fn unpaid(payment: &Payment) -> Value {
-    let state = if payment.closed {
-        TradeState::Closed
-    } else {
-        TradeState::NotPaid
-    };
+    let state = if payment.closed { TradeState::Closed } else { TradeState::NotPaid };
     let mut object = json!({
         "appid": APPID,
         "mchid": MCHID,

@@ -18,10 +18,7 @@ pub(super) fn by_number(
     check_query(query)?;
     fields::out_trade_no(out_trade_no)?;
     let state = shared.lock();
-    let payment = state
-        .ledger
-        .payment(&key(out_trade_no))
-        .ok_or_else(Refusal::order_unknown)?;
+    let payment = state.ledger.payment(&key(out_trade_no)).ok_or_else(Refusal::order_unknown)?;
     Ok(Reply::Json(match payment.transactions.first() {
         Some(transaction) => paid(payment, transaction),
         None => objects::unpaid(payment),
@@ -38,22 +35,13 @@ pub(super) fn by_transaction(
     let state = shared.lock();
     let known = state.ledger.payment_by_transaction(transaction_id);
     let payment = known.ok_or_else(Refusal::order_unknown)?;
-    let transaction = payment
-        .transaction(transaction_id)
-        .ok_or_else(Refusal::order_unknown)?;
+    let transaction = payment.transaction(transaction_id).ok_or_else(Refusal::order_unknown)?;
     Ok(Reply::Json(paid(payment, transaction)))
 }
 
 fn paid(payment: &Payment, transaction: &Transaction) -> Value {
-    let refunded = payment
-        .refunds_of(&transaction.transaction_id)
-        .next()
-        .is_some();
-    let state = if refunded {
-        TradeState::Refund
-    } else {
-        TradeState::Success
-    };
+    let refunded = payment.refunds_of(&transaction.transaction_id).next().is_some();
+    let state = if refunded { TradeState::Refund } else { TradeState::Success };
     objects::paid(payment, transaction, state)
 }
 

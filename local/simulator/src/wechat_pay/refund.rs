@@ -61,10 +61,7 @@ pub(super) fn create(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     let refund = refund(&mut state, request, parameters, transaction_id, now);
     let reply = Reply::Json(objects::refund(&payment, &refund, total));
     let wait = state.faults.refund_delay(shared.config.refund_delay);
-    state.record(vec![Event::RefundAccepted {
-        payment: payment.key,
-        refund,
-    }])?;
+    state.record(vec![Event::RefundAccepted { payment: payment.key, refund }])?;
     drop(state);
     shared.start(vec![Job::SettleRefund { refund: key, wait }]);
     Ok(reply)
@@ -86,19 +83,13 @@ fn check(request: &RefundRequest) -> Result<(), Refusal> {
     if let Some(url) = &request.notify_url {
         fields::notify_url(url, NOTIFY_URL_LEN_MAX)?;
     }
-    if request
-        .funds_account
-        .as_ref()
-        .is_some_and(|account| account != "AVAILABLE")
-    {
+    if request.funds_account.as_ref().is_some_and(|account| account != "AVAILABLE") {
         return Err(Refusal::parameter("funds_account: AVAILABLE"));
     }
     fields::fen("amount.refund", request.amount.refund)?;
     fields::fen("amount.total", request.amount.total)?;
     if request.transaction_id.is_none() && request.out_trade_no.is_none() {
-        return Err(Refusal::parameter(
-            "transaction_id or out_trade_no is required",
-        ));
+        return Err(Refusal::parameter("transaction_id or out_trade_no is required"));
     }
     Ok(())
 }
@@ -106,9 +97,7 @@ fn check(request: &RefundRequest) -> Result<(), Refusal> {
 fn repeated(payment: &Payment, refund_no: &str, parameters: &Value) -> Result<Reply, Refusal> {
     let refund = payment.refund(refund_no).ok_or_else(unknown_refund)?;
     if refund.request != *parameters {
-        return Err(Refusal::invalid_request(
-            "the refund number was used with other parameters",
-        ));
+        return Err(Refusal::invalid_request("the refund number was used with other parameters"));
     }
     Ok(Reply::Json(view(payment, refund)))
 }
@@ -121,22 +110,14 @@ fn refundable<'a>(
 ) -> Result<(&'a Payment, &'a Transaction), Refusal> {
     let (payment, transaction) = named(ledger, request)?;
     if request.amount.currency != transaction.amount.currency {
-        return Err(Refusal::parameter(
-            "amount.currency is not that of the payment",
-        ));
+        return Err(Refusal::parameter("amount.currency is not that of the payment"));
     }
     if request.amount.total != transaction.amount.amount {
-        return Err(Refusal::invalid_request(
-            "amount.total is not that of the payment",
-        ));
+        return Err(Refusal::invalid_request("amount.total is not that of the payment"));
     }
-    let age_s = now
-        .as_second()
-        .saturating_sub(transaction.paid_at.as_second());
+    let age_s = now.as_second().saturating_sub(transaction.paid_at.as_second());
     if age_s > REFUNDABLE_S {
-        return Err(Refusal::invalid_request(
-            "the payment is older than 365 days",
-        ));
+        return Err(Refusal::invalid_request("the payment is older than 365 days"));
     }
     check_others(payment, transaction, request.amount.refund, now)?;
     Ok((payment, transaction))
@@ -153,14 +134,8 @@ fn named<'a>(
     };
     let unknown = || Refusal::resource_unknown("the order does not exist");
     let payment = payment.ok_or_else(unknown)?;
-    if request
-        .out_trade_no
-        .as_ref()
-        .is_some_and(|number| *number != payment.key.payment_id)
-    {
-        return Err(Refusal::parameter(
-            "transaction_id and out_trade_no do not match",
-        ));
+    if request.out_trade_no.as_ref().is_some_and(|number| *number != payment.key.payment_id) {
+        return Err(Refusal::parameter("transaction_id and out_trade_no do not match"));
     }
     let transaction = match &request.transaction_id {
         Some(id) => payment.transaction(id),
@@ -177,9 +152,7 @@ fn check_others(
     amount: i64,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    let others = payment
-        .refunds_of(&transaction.transaction_id)
-        .filter(|other| other.counts());
+    let others = payment.refunds_of(&transaction.transaction_id).filter(|other| other.counts());
     let (mut sum, mut count) = (amount, 0_usize);
     let mut latest = None;
     for other in others {
@@ -214,10 +187,7 @@ fn refund(
         refund_id: objects::refund_id(number, now, &mut state.random),
         transaction_id,
         request: parameters,
-        amount: Money {
-            amount: request.amount.refund,
-            currency: request.amount.currency,
-        },
+        amount: Money { amount: request.amount.refund, currency: request.amount.currency },
         notify_url: request.notify_url,
         created_at: now,
         outcome: state.faults.refund_outcome,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::error::JournalError;
 
-/// A refused call: `{"code", "message"}` under an error status, unsigned.
+/// A refused call: `{"code", "message"}` under an error status.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
@@ -15,11 +15,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-        }
+        Self { status, code, message: message.into() }
     }
 
     pub(super) fn sign_error(message: impl Into<String>) -> Self {
@@ -40,19 +36,11 @@ impl Refusal {
     }
 
     pub(super) fn unknown_merchant() -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "MCH_NOT_EXISTS",
-            "the merchant does not exist",
-        )
+        Self::new(StatusCode::BAD_REQUEST, "MCH_NOT_EXISTS", "the merchant does not exist")
     }
 
     pub(super) fn order_closed() -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "ORDER_CLOSED",
-            "the order is closed",
-        )
+        Self::new(StatusCode::BAD_REQUEST, "ORDER_CLOSED", "the order is closed")
     }
 
     pub(super) fn order_paid() -> Self {
@@ -60,19 +48,11 @@ impl Refusal {
     }
 
     pub(super) fn number_used() -> Self {
-        Self::new(
-            StatusCode::FORBIDDEN,
-            "OUT_TRADE_NO_USED",
-            "201 商户订单号重复",
-        )
+        Self::new(StatusCode::FORBIDDEN, "OUT_TRADE_NO_USED", "201 商户订单号重复")
     }
 
     pub(super) fn order_unknown() -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "ORDER_NOT_EXIST",
-            "the order does not exist",
-        )
+        Self::new(StatusCode::NOT_FOUND, "ORDER_NOT_EXIST", "the order does not exist")
     }
 
     pub(super) fn resource_unknown(message: impl Into<String>) -> Self {

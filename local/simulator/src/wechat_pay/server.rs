@@ -46,9 +46,7 @@ pub(crate) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
     let mut response = outcome.unwrap_or_else(refused);
     let request_id = shared.lock().random.alphanumerics(32);
     if let Ok(request_id) = HeaderValue::from_str(&request_id) {
-        response
-            .headers_mut()
-            .insert(HeaderName::from_static("request-id"), request_id);
+        response.headers_mut().insert(HeaderName::from_static("request-id"), request_id);
     }
     response
 }
@@ -59,9 +57,7 @@ impl Call {
     }
 
     fn path(&self) -> &str {
-        self.path_and_query
-            .split_once('?')
-            .map_or(&self.path_and_query, |(path, _)| path)
+        self.path_and_query.split_once('?').map_or(&self.path_and_query, |(path, _)| path)
     }
 
     fn query(&self) -> Option<&str> {
@@ -72,11 +68,7 @@ impl Call {
 async fn read(request: Request) -> Result<Call, Refusal> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, REQUEST_BYTES_MAX).await;
-    let path_and_query = parts
-        .uri
-        .path_and_query()
-        .map_or("/", |path| path.as_str())
-        .to_owned();
+    let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     Ok(Call {
         method: parts.method,
         path_and_query,
@@ -96,7 +88,7 @@ async fn answer(shared: &Shared, call: &Call) -> Result<Response, Refusal> {
     sleep(delay).await;
     match fate {
         CallFate::FailsAfter(failure) => fail(failure),
-        CallFate::FailsBefore(_) | CallFate::Works => signed(shared, mode, reply?),
+        CallFate::FailsBefore(_) | CallFate::Works => signed(shared, mode, reply),
     }
 }
 
@@ -112,11 +104,7 @@ fn check_headers(call: &Call) -> Result<KeyMode, Refusal> {
     if !accept.contains("application/json") && !accept.contains("*/*") {
         return Err(Refusal::parameter("Accept: application/json"));
     }
-    if call
-        .header(USER_AGENT.as_str())
-        .unwrap_or_default()
-        .is_empty()
-    {
+    if call.header(USER_AGENT.as_str()).unwrap_or_default().is_empty() {
         return Err(Refusal::parameter("User-Agent is missing"));
     }
     let content_type = call.header(CONTENT_TYPE.as_str()).unwrap_or_default();
@@ -153,10 +141,7 @@ fn dispatch(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
 
 /// The path after the mount, split first and decoded then.
 fn segments(call: &Call) -> Result<Vec<String>, Refusal> {
-    let path = call
-        .path()
-        .strip_prefix(MOUNT_PATH)
-        .and_then(|path| path.strip_prefix('/'));
+    let path = call.path().strip_prefix(MOUNT_PATH).and_then(|path| path.strip_prefix('/'));
     let path = path.ok_or_else(|| Refusal::resource_unknown("no such call"))?;
     let decoded: Option<Vec<String>> = path.split('/').map(percent_decoded).collect();
     decoded.ok_or_else(|| Refusal::parameter("the path is not percent-encoded UTF-8"))
@@ -167,9 +152,9 @@ fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         decoded.push(match byte {
-            b'%' => hex_digit(bytes.next()?)?
-                .checked_mul(16)?
-                .checked_add(hex_digit(bytes.next()?)?)?,
+            b'%' => {
+                hex_digit(bytes.next()?)?.checked_mul(16)?.checked_add(hex_digit(bytes.next()?)?)?
+            }
             other => other,
         });
     }
@@ -180,17 +165,20 @@ fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16)?.try_into().ok()
 }
 
-fn signed(shared: &Shared, mode: KeyMode, reply: Reply) -> Result<Response, Refusal> {
+/// Signs a reply. Refusals are signed too, as the real gateway signs every reply to a request
+/// whose own signature was right.
+fn signed(
+    shared: &Shared,
+    mode: KeyMode,
+    reply: Result<Reply, Refusal>,
+) -> Result<Response, Refusal> {
     let (status, body) = match reply {
-        Reply::Json(value) => (StatusCode::OK, value.to_string()),
-        Reply::NoContent => (StatusCode::NO_CONTENT, String::new()),
+        Ok(Reply::Json(value)) => (StatusCode::OK, value.to_string()),
+        Ok(Reply::NoContent) => (StatusCode::NO_CONTENT, String::new()),
+        Err(refusal) => (refusal.status, refusal.body().to_string()),
     };
     let nonce = shared.lock().random.alphanumerics(32);
-    let stamp = Stamp {
-        mode,
-        timestamp: shared.now().as_second(),
-        nonce,
-    };
+    let stamp = Stamp { mode, timestamp: shared.now().as_second(), nonce };
     let headers = shared.wechat_pay.signed(&stamp, body.as_bytes());
     let headers = headers.map_err(|_| Refusal::system_error())?;
     let mut response = json_response(status, body);

@@ -7,18 +7,12 @@ const TEMPLATE: &[u8] = b"0000-00-00T00:00:00+00:00";
 
 /// `YYYY-MM-DDTHH:mm:ss+08:00`.
 pub(super) fn beijing(at: Timestamp) -> String {
-    Offset::constant(8)
-        .to_datetime(at)
-        .strftime("%Y-%m-%dT%H:%M:%S+08:00")
-        .to_string()
+    Offset::constant(8).to_datetime(at).strftime("%Y-%m-%dT%H:%M:%S+08:00").to_string()
 }
 
 /// `YYYYMMDD`, as ids carry it.
 pub(super) fn beijing_date(at: Timestamp) -> String {
-    Offset::constant(8)
-        .to_datetime(at)
-        .strftime("%Y%m%d")
-        .to_string()
+    Offset::constant(8).to_datetime(at).strftime("%Y%m%d").to_string()
 }
 
 /// Reads a time that is written exactly so; neither fractions nor `Z` are accepted.

@@ -43,26 +43,14 @@ async fn a_call_that_is_not_signed_exactly_as_sent_is_refused() {
     });
     for signing in &spoiled {
         let signed = authorize(signing, &Method::POST);
-        let answer = stack
-            .send(&Method::POST, &on_wire.path, &on_wire, signed)
-            .await
-            .unwrap();
-        assert_eq!(
-            (answer.status, &answer.body["code"]),
-            (401, &json!("SIGN_ERROR"))
-        );
+        let answer = stack.send(&Method::POST, &on_wire.path, &on_wire, signed).await.unwrap();
+        assert_eq!((answer.status, &answer.body["code"]), (401, &json!("SIGN_ERROR")));
     }
     let signed = authorize(&on_wire, &Method::PUT);
-    let answer = stack
-        .send(&Method::POST, &on_wire.path, &on_wire, signed)
-        .await
-        .unwrap();
+    let answer = stack.send(&Method::POST, &on_wire.path, &on_wire, signed).await.unwrap();
     assert_eq!(answer.status, 401);
     let signed = authorize(&on_wire, &Method::POST);
-    let answer = stack
-        .send(&Method::POST, &on_wire.path, &on_wire, signed)
-        .await
-        .unwrap();
+    let answer = stack.send(&Method::POST, &on_wire.path, &on_wire, signed).await.unwrap();
     assert_eq!(answer.status, 200);
 }
 
@@ -73,10 +61,7 @@ async fn a_call_is_refused_when_its_clock_is_more_than_five_minutes_off() {
         let mut signing = stack.signing(QUERY, None);
         signing.timestamp = (START_S + offset_s).to_string();
         let signed = authorize(&signing, &Method::GET);
-        let answer = stack
-            .send(&Method::GET, &signing.path, &signing, signed)
-            .await
-            .unwrap();
+        let answer = stack.send(&Method::GET, &signing.path, &signing, signed).await.unwrap();
         assert_eq!(answer.status, status, "{offset_s}");
     }
 }
@@ -98,10 +83,7 @@ async fn a_call_says_what_it_accepts_and_who_it_is() {
         (vec![accept, agent], 404),
         (vec![agent], 400),
         (vec![accept], 400),
-        (
-            vec![accept, agent, ("wechatpay-serial", "PUB_KEY_ID_1")],
-            400,
-        ),
+        (vec![accept, agent, ("wechatpay-serial", "PUB_KEY_ID_1")], 400),
     ] {
         assert_eq!(send(&headers).await.unwrap().status, status, "{headers:?}");
     }
@@ -120,10 +102,7 @@ async fn a_reply_is_signed_by_the_key_that_the_request_names() {
         let mut signing = stack.signing(QUERY, None);
         signing.wanted_serial = wanted.map(str::to_owned);
         let signed = authorize(&signing, &Method::GET);
-        let answer = stack
-            .send(&Method::GET, &signing.path, &signing, signed)
-            .await
-            .unwrap();
+        let answer = stack.send(&Method::GET, &signing.path, &signing, signed).await.unwrap();
         assert_eq!(answer.headers["wechatpay-serial"], used);
     }
 }
@@ -137,10 +116,7 @@ async fn an_unknown_call_is_refused() {
         (Method::GET, "/v3/pay/transactions/out-trade-no"),
     ] {
         let answer = stack.call(method, path, None).await;
-        assert_eq!(
-            (answer.status, &answer.body["code"]),
-            (404, &json!("RESOURCE_NOT_EXISTS"))
-        );
+        assert_eq!((answer.status, &answer.body["code"]), (404, &json!("RESOURCE_NOT_EXISTS")));
     }
 }
 
@@ -150,11 +126,7 @@ async fn the_certificate_bears_the_serial_of_the_settings() {
     let key = &stack.settings.verify_keys[1];
     let der = der(key.pem);
     let (_, certificate) = X509Certificate::from_der(&der).unwrap();
-    let serial: String = certificate
-        .raw_serial()
-        .iter()
-        .map(|b| format!("{b:02X}"))
-        .collect();
+    let serial: String = certificate.raw_serial().iter().map(|b| format!("{b:02X}")).collect();
     assert_eq!(serial, key.serial);
 }
 

@@ -66,19 +66,13 @@ async fn a_call_that_fails_before_has_no_effect_and_one_that_fails_after_has() {
             let order = stack.order(&format!("{fault}-{number}"));
             let signing = stack.signing("/v3/pay/transactions/native", Some(order));
             let signed = authorize(&signing, &Method::POST);
-            let answer = stack
-                .send(&Method::POST, &signing.path, &signing, signed)
-                .await;
+            let answer = stack.send(&Method::POST, &signing.path, &signing, signed).await;
             looks.insert(answer.map(|answer| (answer.status, answer.body["code"].to_string())));
         }
         let broke = Some((500, "\"SYSTEM_ERROR\"".to_owned()));
         assert_eq!(looks, HashSet::from([broke, None]));
         stack.set_faults(json!({})).await;
-        assert_eq!(
-            stack.query(&format!("{fault}-0")).await.status,
-            effect,
-            "{fault}"
-        );
+        assert_eq!(stack.query(&format!("{fault}-0")).await.status, effect, "{fault}");
     }
 }
 
@@ -111,9 +105,7 @@ async fn a_notification_can_arrive_before_the_create_call_returns() {
 #[tokio::test]
 async fn a_dropped_notification_never_comes_but_a_query_finds_the_payment() {
     let stack = Stack::start().await;
-    stack
-        .set_faults(json!({ "notifications_dropped": 1 }))
-        .await;
+    stack.set_faults(json!({ "notifications_dropped": 1 })).await;
     stack.paid("order-1").await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(stack.callback.all().len(), 0);
@@ -124,48 +116,31 @@ async fn a_dropped_notification_never_comes_but_a_query_finds_the_payment() {
 #[tokio::test]
 async fn a_duplicated_notification_comes_twice() {
     let stack = Stack::start().await;
-    stack
-        .set_faults(json!({ "notifications_duplicated": 1 }))
-        .await;
+    stack.set_faults(json!({ "notifications_duplicated": 1 })).await;
     stack.paid("order-1").await;
-    stack
-        .ledger_says(
-            "order-1",
-            "/notifications",
-            json!({ "sent": 2, "acknowledged": 2 }),
-        )
-        .await;
+    stack.ledger_says("order-1", "/notifications", json!({ "sent": 2, "acknowledged": 2 })).await;
     let delivered = stack.callback.all();
-    let ids: Vec<_> = delivered
-        .iter()
-        .map(|d| stack.open(d).unwrap().0["id"].clone())
-        .collect();
+    let ids: Vec<_> = delivered.iter().map(|d| stack.open(d).unwrap().0["id"].clone()).collect();
     assert_eq!(ids[0], ids[1]);
 }
 
 #[tokio::test]
 async fn a_reordered_notification_is_overtaken_by_a_later_one() {
     let stack = Stack::start().await;
-    stack
-        .set_faults(json!({ "notifications_reordered": 1 }))
-        .await;
+    stack.set_faults(json!({ "notifications_reordered": 1 })).await;
     stack.paid("order-1").await;
     stack.set_faults(json!({})).await;
     stack.paid("order-2").await;
     let delivered = stack.callback.wait(2).await;
-    let orders: Vec<_> = delivered
-        .iter()
-        .map(|d| stack.open(d).unwrap().1["out_trade_no"].clone())
-        .collect();
+    let orders: Vec<_> =
+        delivered.iter().map(|d| stack.open(d).unwrap().1["out_trade_no"].clone()).collect();
     assert_eq!(orders, [json!("order-2"), json!("order-1")]);
 }
 
 #[tokio::test]
 async fn a_notification_can_be_late() {
     let stack = Stack::start().await;
-    stack
-        .set_faults(json!({ "notification_delay_ms": 150 }))
-        .await;
+    stack.set_faults(json!({ "notification_delay_ms": 150 })).await;
     let before = Instant::now();
     stack.paid("order-1").await;
     eventually(|| stack.callback.all().len() == 1).await;

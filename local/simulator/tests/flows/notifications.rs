@@ -20,13 +20,7 @@ async fn a_payment_is_notified_sealed_and_signed() {
     assert!(envelope["id"].as_str().unwrap().len() <= 36);
     assert_eq!(notice["transaction_id"], transaction_id.as_str());
     assert_eq!(notice, stack.query("order-1").await.body);
-    stack
-        .ledger_says(
-            "order-1",
-            "/notifications",
-            json!({ "sent": 1, "acknowledged": 1 }),
-        )
-        .await;
+    stack.ledger_says("order-1", "/notifications", json!({ "sent": 1, "acknowledged": 1 })).await;
 }
 
 #[tokio::test]
@@ -36,15 +30,9 @@ async fn both_keys_sign_notifications() {
         stack.paid(&format!("order-{number}")).await;
     }
     let delivered = stack.callback.wait(16).await;
-    assert!(
-        delivered
-            .iter()
-            .all(|delivered| stack.open(delivered).is_ok())
-    );
-    let serials: HashSet<_> = delivered
-        .iter()
-        .map(|delivered| delivered.headers["wechatpay-serial"].clone())
-        .collect();
+    assert!(delivered.iter().all(|delivered| stack.open(delivered).is_ok()));
+    let serials: HashSet<_> =
+        delivered.iter().map(|delivered| delivered.headers["wechatpay-serial"].clone()).collect();
     assert_eq!(serials.len(), 2);
 }
 
@@ -53,23 +41,13 @@ async fn a_notification_is_repeated_until_it_is_acknowledged() {
     let stack = Stack::start().await;
     stack.callback.answers([500, 302, 202, 204]);
     stack.paid("order-1").await;
-    stack
-        .ledger_says(
-            "order-1",
-            "/notifications",
-            json!({ "sent": 4, "acknowledged": 1 }),
-        )
-        .await;
+    stack.ledger_says("order-1", "/notifications", json!({ "sent": 4, "acknowledged": 1 })).await;
     let delivered = stack.callback.all();
-    let nonces: HashSet<_> = delivered
-        .iter()
-        .map(|delivered| delivered.headers["wechatpay-nonce"].clone())
-        .collect();
+    let nonces: HashSet<_> =
+        delivered.iter().map(|delivered| delivered.headers["wechatpay-nonce"].clone()).collect();
     assert_eq!((delivered.len(), nonces.len()), (4, 4));
-    let ids: HashSet<_> = delivered
-        .iter()
-        .map(|d| stack.open(d).unwrap().0["id"].to_string())
-        .collect();
+    let ids: HashSet<_> =
+        delivered.iter().map(|d| stack.open(d).unwrap().0["id"].to_string()).collect();
     assert_eq!(ids.len(), 1);
 }
 
@@ -84,10 +62,7 @@ async fn each_delivery_is_stamped_with_its_own_time() {
     stack.callback.wait(1).await;
     set_clock(START_S + 600);
     let delivered = stack.callback.wait(2).await;
-    assert_eq!(
-        delivered[1].headers["wechatpay-timestamp"],
-        (START_S + 600).to_string()
-    );
+    assert_eq!(delivered[1].headers["wechatpay-timestamp"], (START_S + 600).to_string());
     assert!(stack.open(&delivered[1]).is_ok());
     assert_eq!(stack.open(&delivered[0]), Err("stale timestamp"));
 }
@@ -97,13 +72,7 @@ async fn the_schedule_ends() {
     let stack = Stack::start().await;
     stack.callback.answers([500; 9]);
     stack.paid("order-1").await;
-    stack
-        .ledger_says(
-            "order-1",
-            "/notifications",
-            json!({ "sent": 5, "acknowledged": 0 }),
-        )
-        .await;
+    stack.ledger_says("order-1", "/notifications", json!({ "sent": 5, "acknowledged": 0 })).await;
     tokio::time::sleep(Duration::from_millis(60)).await;
     assert_eq!(stack.callback.all().len(), 5);
 }
@@ -112,32 +81,19 @@ async fn the_schedule_ends() {
 async fn a_replay_sends_the_notification_again() {
     let stack = Stack::start().await;
     let transaction_id = stack.paid("order-1").await;
-    stack
-        .ledger_says("order-1", "/notifications/acknowledged", json!(1))
-        .await;
+    stack.ledger_says("order-1", "/notifications/acknowledged", json!(1)).await;
     set_clock(START_S + 3_600);
     stack.callback.answers([503]);
     let body = json!({ "transaction_id": transaction_id });
     let replayed = stack.control(Method::POST, "replay", body).await;
-    assert_eq!(
-        (replayed.status, replayed.body),
-        (200, json!({ "status": 503 }))
-    );
+    assert_eq!((replayed.status, replayed.body), (200, json!({ "status": 503 })));
     let delivered = stack.callback.all();
     let (_, notice) = stack.open(&delivered[1]).unwrap();
     assert_eq!(notice["transaction_id"], transaction_id.as_str());
     let line = stack.ledger("order-1").await;
-    assert_eq!(
-        line["notifications"],
-        json!({ "sent": 2, "acknowledged": 1 })
-    );
-    let unknown = stack
-        .control(Method::POST, "replay", json!({ "transaction_id": "1" }))
-        .await;
-    assert_eq!(
-        (unknown.status, &unknown.body["code"]),
-        (404, &json!("unknown_transaction"))
-    );
+    assert_eq!(line["notifications"], json!({ "sent": 2, "acknowledged": 1 }));
+    let unknown = stack.control(Method::POST, "replay", json!({ "transaction_id": "1" })).await;
+    assert_eq!((unknown.status, &unknown.body["code"]), (404, &json!("unknown_transaction")));
 }
 
 #[tokio::test]
@@ -158,10 +114,7 @@ async fn a_hand_made_notification_is_as_good_or_bad_as_asked() {
     ] {
         request["mode"] = json!(mode);
         let answer = stack.control(Method::POST, "notify", request.clone()).await;
-        assert_eq!(
-            (answer.status, answer.body),
-            (200, json!({ "status": 200, "body": "" }))
-        );
+        assert_eq!((answer.status, answer.body), (200, json!({ "status": 200, "body": "" })));
         let delivered = stack.callback.all();
         let opened = stack.open(delivered.last().unwrap());
         let mchid = opened.map(|(_, notice)| notice["mchid"].clone());

@@ -21,12 +21,8 @@ async fn payments_refunds_and_codes_are_known_after_a_restart() {
     let file = fresh_file("restart_known.jsonl");
     let first = start(&file).await;
     let transaction_id = first.paid("order-1").await;
-    first
-        .refund(&first.refund_of(&transaction_id, "refund-1"))
-        .await;
-    first
-        .ledger_says("order-1", "/notifications/acknowledged", json!(2))
-        .await;
+    first.refund(&first.refund_of(&transaction_id, "refund-1")).await;
+    first.ledger_says("order-1", "/notifications/acknowledged", json!(2)).await;
     let code_url = first.created("order-2").await;
     first.created("order-3").await;
     first.close("order-3").await;
@@ -52,26 +48,14 @@ async fn notifications_and_refunds_under_way_go_on_after_a_restart() {
     .await;
     first.callback.answers([500]);
     let transaction_id = first.paid("order-1").await;
-    first
-        .ledger_says("order-1", "/notifications/sent", json!(1))
-        .await;
-    first
-        .refund(&first.refund_of(&transaction_id, "refund-1"))
-        .await;
+    first.ledger_says("order-1", "/notifications/sent", json!(1)).await;
+    first.refund(&first.refund_of(&transaction_id, "refund-1")).await;
     // The addresses of the first callback go on working: it outlives its simulator here.
     let callback = first.callback.clone();
     drop(first);
     let second = start(&file).await;
-    second
-        .ledger_says("order-1", "/refunded/amount", json!(1280))
-        .await;
-    second
-        .ledger_says(
-            "order-1",
-            "/notifications",
-            json!({ "sent": 3, "acknowledged": 2 }),
-        )
-        .await;
+    second.ledger_says("order-1", "/refunded/amount", json!(1280)).await;
+    second.ledger_says("order-1", "/notifications", json!({ "sent": 3, "acknowledged": 2 })).await;
     assert_eq!(callback.all().len(), 3);
 }
 
@@ -82,12 +66,7 @@ async fn a_torn_last_line_is_forgotten() {
     first.created("order-1").await;
     drop(first);
     let complete = read_to_string(&file).unwrap();
-    OpenOptions::new()
-        .append(true)
-        .open(&file)
-        .unwrap()
-        .write_all(b"[{\"payment_cl")
-        .unwrap();
+    OpenOptions::new().append(true).open(&file).unwrap().write_all(b"[{\"payment_cl").unwrap();
     let second = start(&file).await;
     assert_eq!(read_to_string(&file).unwrap(), complete);
     assert_eq!(second.close("order-1").await.status, 204);
@@ -100,11 +79,8 @@ async fn a_torn_last_line_is_forgotten() {
 async fn a_spoiled_line_stops_the_start() {
     let file = fresh_file("restart_spoiled.jsonl");
     std::fs::write(&file, "[]\nspoiled\n[]\n").unwrap();
-    let mut config = SimulatorConfig::new("http://127.0.0.1:1", clock);
+    let mut config = SimulatorConfig::new("http://127.0.0.1:1", std::sync::Arc::new(clock));
     config.data = Some(file);
     let error = Simulator::start(config).err();
-    assert!(
-        matches!(error, Some(StartError::Corrupt { line: 2, .. })),
-        "{error:?}"
-    );
+    assert!(matches!(error, Some(StartError::Corrupt { line: 2, .. })), "{error:?}");
 }

@@ -129,7 +129,7 @@ impl Stack {
         let callback_base = serve(routes).await;
         let callbacks_base_url = format!("{callback_base}/callbacks");
         let notify_url = format!("{callbacks_base_url}/wechat_pay");
-        let mut config = SimulatorConfig::new(callbacks_base_url, clock);
+        let mut config = SimulatorConfig::new(callbacks_base_url, std::sync::Arc::new(clock));
         config.retry_schedule = vec![Duration::from_millis(20); 4];
         config.refund_delay = Duration::from_millis(20);
         change(&mut config);
@@ -149,15 +149,9 @@ impl Stack {
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         let signing = self.signing(path, body);
         let signed = authorize(&signing, &method);
-        let answer = self
-            .send(&method, &signing.path, &signing, signed)
-            .await
-            .unwrap();
+        let answer = self.send(&method, &signing.path, &signing, signed).await.unwrap();
         if answer.status < 300 {
-            assert_eq!(
-                answer.headers["wechatpay-serial"],
-                self.settings.verify_keys[0].serial
-            );
+            assert_eq!(answer.headers["wechatpay-serial"], self.settings.verify_keys[0].serial);
         }
         answer
     }
@@ -194,8 +188,7 @@ impl Stack {
         if let Some(serial) = &signing.wanted_serial {
             request = request.header("wechatpay-serial", serial);
         }
-        self.exchange(request.body(Full::from(signing.body.clone())).unwrap())
-            .await
+        self.exchange(request.body(Full::from(signing.body.clone())).unwrap()).await
     }
 
     pub(crate) async fn exchange(&self, request: Request<Full<Bytes>>) -> Option<Answer> {
@@ -221,9 +214,7 @@ impl Stack {
     pub(crate) async fn control(&self, method: Method, path: &str, body: Value) -> Answer {
         let uri = self.uri(&format!("/simulator/{path}"));
         let request = Request::builder().method(method).uri(uri);
-        self.exchange(request.body(Full::from(body.to_string())).unwrap())
-            .await
-            .unwrap()
+        self.exchange(request.body(Full::from(body.to_string())).unwrap()).await.unwrap()
     }
 
     pub(crate) async fn pay(&self, body: Value) -> Answer {
@@ -238,10 +229,7 @@ impl Stack {
     pub(crate) async fn ledger(&self, payment_id: &str) -> Value {
         let ledger = self.control(Method::GET, "ledger", json!(null)).await.body;
         let mut payments = ledger["payments"].as_array().unwrap().iter();
-        payments
-            .find(|payment| payment["payment_id"] == payment_id)
-            .cloned()
-            .unwrap()
+        payments.find(|payment| payment["payment_id"] == payment_id).cloned().unwrap()
     }
 
     /// Waits until the ledger's line says this.
@@ -270,12 +258,7 @@ impl Stack {
     }
 
     pub(crate) async fn create(&self, order: &Value) -> Answer {
-        self.call(
-            Method::POST,
-            "/v3/pay/transactions/native",
-            Some(order.clone()),
-        )
-        .await
+        self.call(Method::POST, "/v3/pay/transactions/native", Some(order.clone())).await
     }
 
     /// Creates an order; answers its code.
@@ -301,12 +284,7 @@ impl Stack {
 
     pub(crate) async fn close(&self, out_trade_no: &str) -> Answer {
         let path = format!("/v3/pay/transactions/out-trade-no/{out_trade_no}/close");
-        self.call(
-            Method::POST,
-            &path,
-            Some(json!({ "mchid": self.settings.mchid })),
-        )
-        .await
+        self.call(Method::POST, &path, Some(json!({ "mchid": self.settings.mchid }))).await
     }
 
     pub(crate) fn refund_of(&self, transaction_id: &str, out_refund_no: &str) -> Value {
@@ -320,12 +298,7 @@ impl Stack {
     }
 
     pub(crate) async fn refund(&self, refund: &Value) -> Answer {
-        self.call(
-            Method::POST,
-            "/v3/refund/domestic/refunds",
-            Some(refund.clone()),
-        )
-        .await
+        self.call(Method::POST, "/v3/refund/domestic/refunds", Some(refund.clone())).await
     }
 
     pub(crate) async fn refund_status(&self, out_refund_no: &str) -> Value {
@@ -345,24 +318,11 @@ impl Stack {
 /// The `Authorization` header over the path and body of a [`Signing`].
 pub(crate) fn authorize(signing: &Signing, method: &Method) -> String {
     let nonce = "6F01E5D25EC46D00DA03DED5CE11DBFA";
-    let Signing {
-        mchid,
-        serial,
-        timestamp,
-        path,
-        body,
-        ..
-    } = signing;
+    let Signing { mchid, serial, timestamp, path, body, .. } = signing;
     let message = format!("{method}\n{path}\n{timestamp}\n{nonce}\n{body}\n");
     let key = RsaKeyPair::from_pkcs8(&der(signing.key_pem)).unwrap();
     let mut signature = vec![0; key.public().modulus_len()];
-    key.sign(
-        &RSA_PKCS1_SHA256,
-        &SystemRandom::new(),
-        message.as_bytes(),
-        &mut signature,
-    )
-    .unwrap();
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature).unwrap();
     let signature = STANDARD.encode(signature);
     format!(
         "WECHATPAY2-SHA256-RSA2048 mchid=\"{mchid}\",nonce_str=\"{nonce}\",\
@@ -383,35 +343,23 @@ pub(crate) fn verify(
     }
     let serial = header("wechatpay-serial").ok_or("no serial")?;
     let mut keys = settings.verify_keys.iter();
-    let key = keys
-        .find(|key| key.serial == serial)
-        .ok_or("unknown serial")?;
+    let key = keys.find(|key| key.serial == serial).ok_or("unknown serial")?;
     let nonce = header("wechatpay-nonce").ok_or("no nonce")?;
     let message = [format!("{timestamp}\n{nonce}\n").as_bytes(), body, b"\n"].concat();
     let signature = STANDARD.decode(header("wechatpay-signature").ok_or("no signature")?);
     let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public_key(key.pem));
-    key.verify(&message, &signature.unwrap())
-        .map_err(|_| "wrong signature")
+    key.verify(&message, &signature.unwrap()).map_err(|_| "wrong signature")
 }
 
 /// Opens the sealed resource of a notification.
 pub(crate) fn open(apiv3_key: &str, envelope: &Value) -> Value {
     let resource = &envelope["resource"];
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, apiv3_key.as_bytes()).unwrap());
-    let nonce = resource["nonce"]
-        .as_str()
-        .unwrap()
-        .as_bytes()
-        .try_into()
-        .unwrap();
+    let nonce = resource["nonce"].as_str().unwrap().as_bytes().try_into().unwrap();
     let context = resource["associated_data"].as_str().unwrap();
-    let mut sealed = STANDARD
-        .decode(resource["ciphertext"].as_str().unwrap())
-        .unwrap();
+    let mut sealed = STANDARD.decode(resource["ciphertext"].as_str().unwrap()).unwrap();
     let nonce = Nonce::assume_unique_for_key(nonce);
-    let plaintext = key
-        .open_in_place(nonce, Aad::from(context.as_bytes()), &mut sealed)
-        .unwrap();
+    let plaintext = key.open_in_place(nonce, Aad::from(context.as_bytes()), &mut sealed).unwrap();
     serde_json::from_slice(plaintext).unwrap()
 }
 
@@ -438,11 +386,7 @@ pub(crate) fn der(pem: &str) -> Vec<u8> {
 }
 
 async fn receive(State(callback): State<Callback>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    callback
-        .delivered
-        .lock()
-        .unwrap()
-        .push(Delivered { headers, body });
+    callback.delivered.lock().unwrap().push(Delivered { headers, body });
     let status = callback.script.lock().unwrap().pop_front().unwrap_or(200);
     StatusCode::from_u16(status).unwrap()
 }

@@ -1,0 +1,238 @@
+//! Giving money back: ask before repeating, until it is confirmed back or finally refused.
+
+use api::problem::Problem;
+use domain::booking::{Order, Refund, RefundStatus, Unmatched};
+use domain::decide::record_refund::{RefundNews, RefundOf, record_refund, record_unmatched_refund};
+use domain::gateway::GatewayName;
+use domain::ids::{PaymentId, RefundNumber};
+use domain::quote::after;
+use domain::task::{Record, Task};
+use gateways::{RefundOutcome, RefundRequest};
+use runtime::apply::commit_once;
+use runtime::deps::Deps;
+use runtime::gateway_calls;
+use runtime::news::{NO_ORDER, news_of, record_refund_news, record_unmatched_news};
+use runtime::telemetry::{Metric, count};
+use store::error::CommitError;
+use store::load::{Loaded, Want, WantOrder};
+
+use crate::Outcome;
+
+/// When an accepted refund is asked for again, in seconds. Source: WeChat Pay's refund query page
+/// asks for a minute between polls; read 2026-11-23.
+const POLL_S: u32 = 60;
+/// When a refund that waits for a person is asked for again, in seconds.
+const STUCK_S: u32 = 3_600;
+
+/// The record that holds a refund, as of one version.
+enum Holder {
+    Order(Box<Loaded>, u32),
+    Unmatched(Box<Unmatched>),
+}
+
+pub(crate) async fn run(
+    deps: &Deps,
+    task: &Task,
+    payment_id: &PaymentId,
+    transaction_id: &str,
+) -> Result<Outcome, Problem> {
+    let Some(holder) = load(deps, task, payment_id, transaction_id).await? else {
+        return Ok(Outcome::Done);
+    };
+    let Some((refund, name)) = find(&holder, payment_id, transaction_id) else {
+        return Ok(Outcome::Done);
+    };
+    if refund.is_settled() {
+        return Ok(Outcome::Done);
+    }
+    let gateway = deps.gateway(&name).ok_or(Problem::GatewayNotAccepted)?;
+    let number = RefundNumber {
+        refund_id: refund.refund_id.clone(),
+        booking_key: task.booking_id.key().to_owned(),
+        order_seq: order_seq(&holder),
+    }
+    .to_wire();
+    let request = RefundRequest {
+        payment_id: payment_id.as_str(),
+        transaction_id,
+        number: &number,
+        amount: refund.amount,
+        reason: refund.reason.as_str(),
+    };
+    let asked_before = task.tries > 1 || refund.status == RefundStatus::Submitted;
+    let mut outcome = RefundOutcome::NotFound;
+    if asked_before {
+        outcome = gateway_calls::query_refund(deps, gateway.as_ref(), &request).await;
+    }
+    if outcome == RefundOutcome::NotFound {
+        outcome = gateway_calls::refund(deps, gateway.as_ref(), &request).await;
+    }
+    settle(deps, task, &holder, &refund, outcome).await
+}
+
+async fn load(
+    deps: &Deps,
+    task: &Task,
+    payment_id: &PaymentId,
+    transaction_id: &str,
+) -> Result<Option<Holder>, Problem> {
+    let id = &task.booking_id;
+    match &task.record {
+        Record::Order { order_seq, .. } => {
+            let order = WantOrder::Ended(*order_seq);
+            let loaded = deps.store.load(Want { booking_id: id, product: false, order }).await?;
+            Ok(loaded.map(|loaded| Holder::Order(Box::new(loaded), *order_seq)))
+        }
+        Record::Unmatched => {
+            let payment = payment_id.as_str();
+            let stored = deps.store.unmatched(id.key(), payment, transaction_id).await?;
+            Ok(stored.map(|unmatched| Holder::Unmatched(Box::new(unmatched))))
+        }
+    }
+}
+
+fn order_of(loaded: &Loaded, order_seq: u32) -> Option<&Order> {
+    let live = loaded.booking.live_order.as_ref().filter(|order| order.seq == order_seq);
+    live.or(loaded.ended.as_ref())
+}
+
+const fn order_seq(holder: &Holder) -> u32 {
+    match holder {
+        Holder::Order(_, order_seq) => *order_seq,
+        Holder::Unmatched(_) => NO_ORDER,
+    }
+}
+
+fn find(
+    holder: &Holder,
+    payment_id: &PaymentId,
+    transaction_id: &str,
+) -> Option<(Refund, GatewayName)> {
+    match holder {
+        Holder::Order(loaded, order_seq) => {
+            let order = order_of(loaded, *order_seq)?;
+            let refund = order.refund_of(payment_id, transaction_id)?;
+            Some((refund.clone(), order.payment(payment_id)?.gateway.clone()))
+        }
+        Holder::Unmatched(one) => Some((one.refund.clone(), one.gateway.clone())),
+    }
+}
+
+async fn settle(
+    deps: &Deps,
+    task: &Task,
+    holder: &Holder,
+    refund: &Refund,
+    outcome: RefundOutcome,
+) -> Result<Outcome, Problem> {
+    let news = news_of(&outcome);
+    match outcome {
+        RefundOutcome::Succeeded => {
+            record(deps, task, holder, refund, news).await?;
+            Ok(Outcome::Done)
+        }
+        RefundOutcome::Processing => {
+            record(deps, task, holder, refund, news).await?;
+            Ok(Outcome::Wait(after(deps.now(), POLL_S)))
+        }
+        RefundOutcome::Stuck(_) => {
+            record(deps, task, holder, refund, news).await?;
+            count(Metric::NeedsAttention, "refund_stuck");
+            Ok(Outcome::Wait(after(deps.now(), STUCK_S)))
+        }
+        RefundOutcome::Failed(_) => {
+            record_once(deps, holder, refund, news).await?;
+            Ok(Outcome::Restart)
+        }
+        RefundOutcome::Refused(_) => {
+            if !record_once(deps, holder, refund, news).await? {
+                return Ok(Outcome::Restart);
+            }
+            count(Metric::NeedsAttention, "refund_refused");
+            Ok(Outcome::Done)
+        }
+        RefundOutcome::NotFound | RefundOutcome::Later(_) | RefundOutcome::Unknown(_) => {
+            Ok(Outcome::Retry)
+        }
+    }
+}
+
+/// Records what is true under whichever version.
+async fn record(
+    deps: &Deps,
+    task: &Task,
+    holder: &Holder,
+    refund: &Refund,
+    news: Option<RefundNews>,
+) -> Result<(), Problem> {
+    let Some(news) = news else { return Ok(()) };
+    let of = of(refund);
+    match holder {
+        Holder::Order(_, order_seq) => {
+            record_refund_news(deps, &task.booking_id, *order_seq, of, &news).await
+        }
+        Holder::Unmatched(_) => record_unmatched_news(deps, task.booking_id.key(), of, &news).await,
+    }
+}
+
+/// Records a negative answer, which holds only for the version that was read before asking.
+/// `false` if somebody else came first: then it is to be asked again.
+async fn record_once(
+    deps: &Deps,
+    holder: &Holder,
+    refund: &Refund,
+    news: Option<RefundNews>,
+) -> Result<bool, Problem> {
+    let Some(news) = news else { return Ok(true) };
+    match holder {
+        Holder::Order(loaded, order_seq) => {
+            let Some(order) = order_of(loaded, *order_seq) else { return Ok(true) };
+            match record_refund(&loaded.booking, order, of(refund), &news, deps.env()) {
+                // The task stays: whether it is done is said by what `run` answers.
+                Some(change) => commit_once(deps, &change).await,
+                None => Ok(true),
+            }
+        }
+        Holder::Unmatched(one) => {
+            let next = record_unmatched_refund(one, refund.attempt, &news, deps.env());
+            let Some(next) = next else { return Ok(true) };
+            match deps.store.update_unmatched(&next, &deps.request_token()).await {
+                Ok(()) => Ok(true),
+                Err(CommitError::Conflict) => Ok(false),
+                Err(error @ (CommitError::NotApplied(_) | CommitError::Unknown(_))) => {
+                    Err(error.into())
+                }
+            }
+        }
+    }
+}
+
+const fn of(refund: &Refund) -> RefundOf<'_> {
+    RefundOf {
+        payment_id: &refund.payment_id,
+        transaction_id: refund.transaction_id.as_str(),
+        attempt: refund.attempt,
+    }
+}
+
+/// Flags the refund of a task that was tried many times. The task itself is flagged as well, so
+/// that failing to say it twice loses nothing.
+pub(crate) async fn flag(deps: &Deps, task: &Task) {
+    let domain::task::TaskKind::Refund { payment_id, transaction_id, .. } = &task.kind else {
+        return;
+    };
+    let news = RefundNews::Flagged { code: "many_tries".to_owned() };
+    let flagged = async {
+        let holder = load(deps, task, payment_id, transaction_id).await?;
+        let found = holder.as_ref().and_then(|one| find(one, payment_id, transaction_id));
+        match (&holder, found) {
+            (Some(holder), Some((refund, _))) => {
+                record(deps, task, holder, &refund, Some(news)).await
+            }
+            (Some(_) | None, _) => Ok(()),
+        }
+    };
+    if let Err(problem) = flagged.await {
+        tracing::warn!(task = task.id().as_str(), ?problem, "refund not flagged");
+    }
+}

@@ -1,0 +1,12 @@
+//! The laptop stack: every handler behind one port, the embedded store beneath the real SDK
+//! client, the `settle` worker, and the gateways' simulator. No deployed function contains it.
+
+pub mod client;
+pub mod demo;
+pub mod dispatch;
+pub mod server;
+
+pub mod secrets;
+pub mod seed;
+pub mod stack;
+pub mod worker;

@@ -1,0 +1,58 @@
+//! The laptop's own secrets: made at the first start and kept with the data, because ids derive
+//! from them.
+
+use std::io;
+use std::path::Path;
+
+use runtime::deps::Randomness;
+use serde_json::{Value, json};
+use simulator::wechat_pay;
+
+/// The secrets of a data folder, as the functions' environment would carry them.
+///
+/// # Errors
+/// The folder cannot be read or written.
+pub fn of_folder(folder: Option<&Path>, base_url: &str, random: &Randomness) -> io::Result<String> {
+    let keys = match folder.map(|folder| folder.join("secrets.json")) {
+        None => fresh(random),
+        Some(file) if file.exists() => serde_json::from_slice(&std::fs::read(file)?)?,
+        Some(file) => {
+            let keys = fresh(random);
+            std::fs::write(file, keys.to_string())?;
+            keys
+        }
+    };
+    Ok(json!({
+        "id_secret": keys.get("id_secret"),
+        "token_keys": keys.get("token_keys"),
+        "gateways": { "wechat_pay": wechat_pay_settings(base_url) },
+    })
+    .to_string())
+}
+
+fn fresh(random: &Randomness) -> Value {
+    let secret = || -> String {
+        [random(), random()].concat().iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    json!({ "id_secret": secret(), "token_keys": [{ "id": "laptop", "key": secret() }] })
+}
+
+/// The simulator's merchant, with our callback route as the address for notifications.
+fn wechat_pay_settings(base_url: &str) -> Value {
+    let merchant = wechat_pay::merchant_settings();
+    let verify_keys: Vec<Value> = merchant
+        .verify_keys
+        .iter()
+        .map(|key| json!({ "serial": key.serial, "pem": key.pem }))
+        .collect();
+    json!({
+        "mchid": merchant.mchid,
+        "appid": merchant.appid,
+        "merchant_serial": merchant.merchant_serial,
+        "merchant_private_key_pem": merchant.merchant_private_key_pem,
+        "apiv3_keys": [merchant.apiv3_key],
+        "verify_keys": verify_keys,
+        "base_url": format!("{base_url}{}", wechat_pay::MOUNT_PATH),
+        "notify_url": format!("{base_url}/v1/callbacks/wechat_pay"),
+    })
+}

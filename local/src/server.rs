@@ -1,0 +1,59 @@
+//! HTTP on the laptop's port: axum requests become ours, and a stand-in for the JWT authorizer.
+
+use std::sync::Arc;
+
+use api::request::{BODY_LEN_MAX, Caller, Request, SCOPE_PRODUCTS_WRITE};
+use api::respond::Answer;
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::response::Response;
+use axum::{Router, routing};
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use runtime::deps::Deps;
+
+use crate::dispatch::dispatch;
+
+/// Every route of the product.
+pub fn router(deps: Arc<Deps>) -> Router {
+    Router::new().fallback(routing::any(serve)).with_state(deps)
+}
+
+async fn serve(State(deps): State<Arc<Deps>>, request: axum::extract::Request) -> Response {
+    let request = read(&deps, request).await;
+    respond(dispatch(&deps, &request).await)
+}
+
+async fn read(deps: &Deps, request: axum::extract::Request) -> Request {
+    let (parts, body) = request.into_parts();
+    // A body over the bound is cut one byte behind it: enough for the handler to refuse it.
+    let body = match to_bytes(body, BODY_LEN_MAX).await {
+        Ok(body) => body,
+        Err(_) => Bytes::from(vec![b' '; BODY_LEN_MAX.saturating_add(1)]),
+    };
+    Request {
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().map(str::to_owned),
+        caller: caller(&parts.headers),
+        headers: parts.headers,
+        body,
+        request_id: deps.request_token(),
+    }
+}
+
+fn respond(answer: Answer) -> Response {
+    answer.map(Body::from)
+}
+
+/// The stand-in for the authorizer: `Bearer dev:<customer_id>` is that customer, and `dev:admin`
+/// may also write products.
+fn caller(headers: &HeaderMap) -> Option<Caller> {
+    let credentials = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let subject = credentials.strip_prefix("Bearer dev:")?.trim().to_owned();
+    let scopes = match subject.as_str() {
+        "admin" => vec![SCOPE_PRODUCTS_WRITE.to_owned()],
+        _ => vec![],
+    };
+    Some(Caller { subject, scopes })
+}

@@ -1,0 +1,180 @@
+//! Starting the whole stack in one process.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use axum::Router;
+use embedded::{EmbeddedStore, OpenError};
+use runtime::config::{
+    ConfigError, Opened, open_secrets, plain_connector, sdk_behaviour, system_clock,
+    system_randomness,
+};
+use runtime::deps::{Clock, Deps, Randomness};
+use runtime::transport::Transport;
+use simulator::Simulator;
+use simulator::config::SimulatorConfig;
+use simulator::error::StartError;
+use store::Store;
+use store::schema::create_table;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::seed::{SeedError, seed};
+use crate::{secrets, server, worker};
+
+/// The table's name on the laptop.
+pub const TABLE: &str = "latchpay";
+
+/// How the stack is to run.
+#[derive(Clone)]
+pub struct Options {
+    /// The port on 127.0.0.1; 0 for any free one.
+    pub port: u16,
+    /// Where data is kept; `None` keeps it in memory only.
+    pub data: Option<PathBuf>,
+    /// Where the simulator's randomness starts.
+    pub seed: u64,
+    /// The clock of everything.
+    pub clock: Clock,
+    /// The randomness of everything but the simulator.
+    pub randomness: Randomness,
+    /// Whether the `settle` worker runs.
+    pub settle: bool,
+    /// What stands between the SDK and the embedded store, such as a meter.
+    pub wrap_store: Option<WrapStore>,
+}
+
+/// Puts something between the SDK and the embedded store.
+pub type WrapStore = Arc<
+    dyn Fn(EmbeddedStore) -> aws_smithy_runtime_api::client::http::SharedHttpClient + Send + Sync,
+>;
+
+impl Options {
+    /// In memory, on any free port, with the system's clock.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self {
+            port: 0,
+            data: None,
+            seed: 0,
+            clock: system_clock(),
+            randomness: system_randomness(),
+            settle: true,
+            wrap_store: None,
+        }
+    }
+}
+
+/// Why the stack does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// The port or the data folder.
+    #[error("the port or the data folder cannot be used")]
+    Io(#[from] io::Error),
+    /// The embedded store.
+    #[error("the store cannot be opened")]
+    Store(#[from] OpenError),
+    /// Its table.
+    #[error("the table cannot be created")]
+    Table(#[from] Box<aws_sdk_dynamodb::Error>),
+    /// The configuration that the functions would get.
+    #[error("the configuration is not acceptable")]
+    Config(#[from] ConfigError),
+    /// The simulator.
+    #[error("the simulator does not start")]
+    Simulator(#[from] StartError),
+    /// The products.
+    #[error("the products cannot be seeded")]
+    Seed(#[from] SeedError),
+}
+
+/// The running stack. Dropping it stops it.
+pub struct Stack {
+    /// Where it serves.
+    pub base_url: String,
+    /// What its handlers work with.
+    pub deps: Arc<Deps>,
+    /// The store beneath the SDK.
+    pub embedded: EmbeddedStore,
+    _simulator: Simulator,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl Stack {
+    /// Starts everything; it serves when this returns.
+    ///
+    /// # Errors
+    /// [`StackError`] says what does not start.
+    pub async fn start(options: Options) -> Result<Self, StackError> {
+        let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
+        let base_url = format!("http://127.0.0.1:{}", listener.local_addr()?.port());
+        if let Some(folder) = &options.data {
+            std::fs::create_dir_all(folder)?;
+        }
+        let embedded = match &options.data {
+            Some(folder) => EmbeddedStore::open(&folder.join("store.db"))?,
+            None => EmbeddedStore::in_memory()?,
+        };
+        let deps = Arc::new(deps(&options, &embedded, &base_url).await?);
+        seed(&deps).await?;
+        let simulator = Simulator::start(simulator_config(&options, &base_url))?;
+        let routes = simulator.router().merge(server::router(Arc::clone(&deps)));
+        let mut tasks = vec![serve(listener, routes)];
+        if options.settle {
+            tasks.push(worker::start(Arc::clone(&deps), embedded.writes()));
+        }
+        Ok(Self { base_url, deps, embedded, _simulator: simulator, tasks })
+    }
+}
+
+async fn deps(
+    options: &Options,
+    embedded: &EmbeddedStore,
+    base_url: &str,
+) -> Result<Deps, StackError> {
+    let mut config = embedded.sdk_config();
+    if let Some(wrap) = &options.wrap_store {
+        config = config.http_client(wrap(embedded.clone()));
+    }
+    let client = Client::from_conf(sdk_behaviour(config));
+    create_table(&client, TABLE).await.map_err(Box::new)?;
+    let folder = options.data.as_deref();
+    let secrets = secrets::of_folder(folder, base_url, &options.randomness)?;
+    let Opened { ids, keyring, gateways } = open_secrets(&secrets)?;
+    Ok(Deps {
+        store: Store::new(client, TABLE),
+        gateways,
+        // Plain HTTP: the simulator is on this machine.
+        transport: Arc::new(Transport::new(plain_connector())),
+        keyring,
+        ids,
+        clock: Arc::clone(&options.clock),
+        randomness: Arc::clone(&options.randomness),
+    })
+}
+
+fn simulator_config(options: &Options, base_url: &str) -> SimulatorConfig {
+    let callbacks = format!("{base_url}/v1/callbacks");
+    let mut config = SimulatorConfig::new(callbacks, Arc::clone(&options.clock));
+    config.seed = options.seed;
+    config.data = options.data.as_ref().map(|folder| folder.join("simulator.jsonl"));
+    config
+}
+
+fn serve(listener: TcpListener, routes: Router) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, routes).await {
+            tracing::error!(%error, "the server stopped");
+        }
+    })
+}
