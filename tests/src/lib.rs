@@ -1,0 +1,282 @@
+//! The harness of the tests over HTTP: a whole stack in memory, a clock to turn, and customers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use http::Method;
+use jiff::{SignedDuration, Timestamp};
+use local::client::{Call, Client, Reply};
+use local::stack::{Options, Stack};
+use runtime::config::system_clock;
+use serde_json::{Value, json};
+
+/// How long a test waits for something that happens by itself.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How often it looks.
+pub const GLANCE: Duration = Duration::from_millis(20);
+
+/// A clock that runs with the system's and can be turned forward.
+#[derive(Clone, Debug, Default)]
+pub struct TestClock {
+    ahead_ms: Arc<AtomicI64>,
+}
+
+impl TestClock {
+    /// The time that it shows.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let ahead = SignedDuration::from_millis(self.ahead_ms.load(Ordering::SeqCst));
+        (system_clock())().checked_add(ahead).unwrap()
+    }
+
+    /// Turns it by so many seconds.
+    pub fn advance_s(&self, seconds: i64) {
+        self.ahead_ms.fetch_add(seconds.checked_mul(1_000).unwrap(), Ordering::SeqCst);
+    }
+
+    /// Turns it to a moment.
+    pub fn set(&self, moment: Timestamp) {
+        let by = moment.duration_since(self.now()).as_millis();
+        self.ahead_ms.fetch_add(i64::try_from(by).unwrap(), Ordering::SeqCst);
+    }
+}
+
+/// A running stack with its clock.
+pub struct World {
+    /// The stack.
+    pub stack: Stack,
+    /// Its clock; gateways and handlers share it.
+    pub clock: TestClock,
+}
+
+impl World {
+    /// A fresh stack in memory.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// A fresh stack whose options a test changes first.
+    pub async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
+        let clock = TestClock::default();
+        let ticking = clock.clone();
+        let mut options = Options::in_memory();
+        options.clock = Arc::new(move || ticking.now());
+        change(&mut options);
+        Self { stack: Stack::start(options).await.unwrap(), clock }
+    }
+
+    /// A client without credentials, as gateways and wallets are.
+    #[must_use]
+    pub fn nobody(&self) -> Client {
+        Client::new(&self.stack.base_url)
+    }
+
+    /// A client of the operator.
+    #[must_use]
+    pub fn admin(&self) -> Client {
+        self.nobody().as_customer("admin")
+    }
+
+    /// A customer with a booking of a product, freshly opened.
+    pub async fn booking_of(&self, customer: &str, product_id: &str) -> Window {
+        self.booking_under(customer, product_id, &format!("{customer}-{product_id}")).await
+    }
+
+    /// The same, under an idempotency key of its own.
+    pub async fn booking_under(&self, customer: &str, product_id: &str, key: &str) -> Window {
+        let client = self.nobody().as_customer(customer);
+        let opened = open_booking(&client, product_id, key).await;
+        assert!(matches!(opened.status, 200 | 201), "{opened:?}");
+        Window { client, path: format!("/v1/bookings/{}", text(&opened.body["booking_id"])) }
+    }
+
+    /// A product's definition, as `PUT` takes it.
+    pub async fn definition(&self, product_id: &str) -> Value {
+        let read = self.admin().get(format!("/v1/products/{product_id}")).await.unwrap();
+        let mut definition = expect(200, read);
+        let fields = definition.as_object_mut().unwrap();
+        fields.remove("product_id");
+        fields.remove("price_version");
+        definition
+    }
+
+    /// Defines a product; the answer must be 200.
+    pub async fn define(&self, product_id: &str, definition: &Value) -> Value {
+        let put = self.admin().put(format!("/v1/products/{product_id}"), definition).await;
+        expect(200, put.unwrap())
+    }
+
+    /// Changes one field of a product.
+    pub async fn change_product(&self, product_id: &str, field: &str, value: Value) -> Value {
+        let mut definition = self.definition(product_id).await;
+        definition[field] = value;
+        self.define(product_id, &definition).await
+    }
+
+    /// Pays a code by the simulator's wallet; the answer must be 200.
+    pub async fn pay(&self, code_url: &Value) -> Value {
+        self.pay_with(json!({ "code_url": code_url })).await
+    }
+
+    /// Pays with everything that the wallet can be told; the answer must be 200.
+    pub async fn pay_with(&self, body: Value) -> Value {
+        expect(200, self.nobody().post("/simulator/pay", &body).await.unwrap())
+    }
+
+    /// Sets the simulator's faults.
+    pub async fn faults(&self, faults: Value) {
+        expect(200, self.nobody().put("/simulator/faults", &faults).await.unwrap());
+    }
+
+    /// Every payment that the gateways know.
+    pub async fn ledger(&self) -> Vec<Value> {
+        let read = expect(200, self.nobody().get("/simulator/ledger").await.unwrap());
+        read["payments"].as_array().unwrap().clone()
+    }
+
+    /// The ledger's entry of one payment.
+    pub async fn ledger_of(&self, payment_id: &Value) -> Value {
+        let ledger = self.ledger().await;
+        let one = ledger.into_iter().find(|payment| payment["payment_id"] == *payment_id);
+        one.unwrap_or_else(|| panic!("the gateway does not know {payment_id}"))
+    }
+
+    /// Runs every task that is due now, until none is left that can be run.
+    pub async fn settle(&self) {
+        while settle::run_due(&self.stack.deps).await.unwrap() > 0 {}
+    }
+}
+
+/// One window: a customer's client looking at one booking.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// The customer's client.
+    pub client: Client,
+    /// `/v1/bookings/{booking_id}`.
+    pub path: String,
+}
+
+impl Window {
+    /// The booking as it stands; the answer must be 200.
+    pub async fn look(&self) -> Value {
+        expect(200, self.client.get(&self.path).await.unwrap())
+    }
+
+    /// Sends a body below the booking's path.
+    pub async fn post(&self, below: &str, body: &Value) -> Reply {
+        self.client.post(format!("{}/{below}", self.path), body).await.unwrap()
+    }
+
+    /// Asks for a quote.
+    pub async fn quote(&self, quantity: u32) -> Reply {
+        self.post("quotes", &json!({ "quantity": quantity })).await
+    }
+
+    /// Asks for a quote with a gateway.
+    pub async fn quote_at(&self, quantity: u32, gateway: &str) -> Reply {
+        self.post("quotes", &json!({ "quantity": quantity, "gateway": gateway })).await
+    }
+
+    /// Asks for a quote under an idempotency key.
+    pub async fn quote_keyed(&self, body: &Value, key: &str) -> Reply {
+        let call = Call::new(Method::POST, format!("{}/quotes", self.path));
+        self.client.send(call.json(body).header("idempotency-key", key)).await.unwrap()
+    }
+
+    /// Submits a quote.
+    pub async fn order(&self, token: &Value) -> Reply {
+        self.post("orders", &json!({ "quote_token": token, "gateway": "wechat_pay" })).await
+    }
+
+    /// Generates the payment of what a quote or an order answered (`{quote, order}`).
+    pub async fn generate(&self, quoted: &Value) -> Reply {
+        self.post(
+            "payments",
+            &json!({
+                "order_id": quoted["order"]["order_id"],
+                "quote_token": quoted["quote"]["token"],
+                "gateway": "wechat_pay",
+            }),
+        )
+        .await
+    }
+
+    /// A code for a quantity by whatever the product's flow asks for: `{order, payment}`.
+    pub async fn code_for(&self, quantity: u32) -> Value {
+        let booking = self.look().await;
+        let product = format!("/v1/products/{}", text(&booking["product_id"]));
+        let product = expect(200, self.client.get(product).await.unwrap());
+        match product["flow"].as_str().unwrap() {
+            "submit_once" => {
+                let quoted = expect(201, self.quote(quantity).await);
+                expect(201, self.order(&quoted["quote"]["token"]).await)
+            }
+            "order_first" => {
+                let quoted = expect(201, self.quote(quantity).await);
+                expect(201, self.generate(&quoted).await)
+            }
+            _ => expect(201, self.quote_at(quantity, "wechat_pay").await),
+        }
+    }
+
+    /// Buys a quantity, paid at once, and answers the booking once the payment is applied.
+    pub async fn buy(&self, world: &World, quantity: u32) -> Value {
+        let made = self.code_for(quantity).await;
+        world.pay(&made["payment"]["code_url"]).await;
+        let order_id = made["order"]["order_id"].clone();
+        self.until("the payment is applied", |booking| {
+            order_in(booking, &order_id).is_some_and(|order| order["status"] == "paid")
+        })
+        .await
+    }
+
+    /// Looks until something is so, and answers the booking as it then stands.
+    pub async fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        for _ in 0..PATIENCE.as_millis().checked_div(GLANCE.as_millis()).unwrap() {
+            last = self.look().await;
+            if is_so(&last) {
+                return last;
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+        panic!("in vain: {what}; the booking is {last:#}");
+    }
+}
+
+/// Opens a booking.
+pub async fn open_booking(client: &Client, product_id: &str, key: &str) -> Reply {
+    let call = Call::new(Method::POST, "/v1/bookings").header("idempotency-key", key);
+    client.send(call.json(&json!({ "product_id": product_id }))).await.unwrap()
+}
+
+/// The body of a reply that must have a status.
+#[track_caller]
+pub fn expect(status: u16, reply: Reply) -> Value {
+    assert_eq!(reply.status, status, "{:#}", reply.body);
+    reply.body
+}
+
+/// The body of a problem that must have a status and a code.
+#[track_caller]
+pub fn expect_problem(status: u16, code: &str, reply: Reply) -> Value {
+    assert_eq!(reply.status, status, "{:#}", reply.body);
+    assert_eq!(reply.headers["content-type"], "application/problem+json");
+    assert_eq!(reply.body["code"], code, "{:#}", reply.body);
+    assert_eq!(reply.body["status"], status);
+    reply.body
+}
+
+/// The order of an id among a booking's orders.
+#[must_use]
+pub fn order_in<'a>(booking: &'a Value, order_id: &Value) -> Option<&'a Value> {
+    booking["orders"].as_array()?.iter().find(|order| order["order_id"] == *order_id)
+}
+
+/// A text value.
+#[must_use]
+#[track_caller]
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
