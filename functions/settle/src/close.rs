@@ -17,6 +17,11 @@ use store::load::{Loaded, Want, WantOrder};
 
 use crate::Outcome;
 
+/// The shortest wait between two looks at a payment, in seconds.
+const LOOK_S_MIN: i64 = 60;
+/// The longest, in seconds.
+const LOOK_S_MAX: i64 = 600;
+
 pub(crate) async fn run(
     deps: &Deps,
     task: &Task,
@@ -106,9 +111,17 @@ pub(crate) async fn not_found(
 ) -> Result<Outcome, Problem> {
     let conclusive = conclusive_at(gateway, order, deps.now());
     if deps.now() <= conclusive {
-        return Ok(Outcome::Wait(after(conclusive, 1)));
+        return Ok(Outcome::Wait(next_look(deps.now(), order, after(conclusive, 1))));
     }
     closed(deps, loaded, order, payment).await
+}
+
+/// When to look at a payment again: as long again as the order is old, so that waits double, and
+/// at the latest at `last`. A create that was on its way is found soon, and little is asked.
+pub(crate) fn next_look(now: Timestamp, order: &Order, last: Timestamp) -> Timestamp {
+    let age_s = now.duration_since(order.created_at).as_secs();
+    let wait_s = age_s.clamp(LOOK_S_MIN, LOOK_S_MAX);
+    now.saturating_add(SignedDuration::from_secs(wait_s)).unwrap_or(now).min(last)
 }
 
 /// From when on a payment that the gateway does not know can never become payable.

@@ -6,7 +6,6 @@ use domain::decide::close_payment::expire_order;
 use domain::ids::PaymentId;
 use domain::task::Task;
 use gateways::QueryOutcome;
-use jiff::{SignedDuration, Timestamp};
 use runtime::apply::commit_once;
 use runtime::create_payment::ask_for_payment;
 use runtime::deps::Deps;
@@ -14,12 +13,7 @@ use runtime::news::PaymentAddress;
 use store::load::Loaded;
 
 use crate::Outcome;
-use crate::close::{close, closed, find, load, not_found};
-
-/// The shortest wait between two questions about an open payment, in seconds.
-const QUESTION_S_MIN: i64 = 60;
-/// The longest, in seconds.
-const QUESTION_S_MAX: i64 = 600;
+use crate::close::{close, closed, find, load, next_look, not_found};
 
 pub(crate) async fn run(
     deps: &Deps,
@@ -65,17 +59,12 @@ async fn ask(
         QueryOutcome::NotFound if is_over => {
             not_found(deps, gateway.as_ref(), loaded, order, payment).await
         }
-        QueryOutcome::Unpaid | QueryOutcome::NotFound => Ok(next_question(deps.now(), order)),
+        QueryOutcome::Unpaid | QueryOutcome::NotFound => {
+            let last = order.pay_by.unwrap_or_else(|| deps.now());
+            Ok(Outcome::Wait(next_look(deps.now(), order, last)))
+        }
         QueryOutcome::Unknown(_) => Ok(Outcome::Retry),
     }
-}
-
-/// As long again as the order is old, so that waits double; and the last question at `pay_by`.
-fn next_question(now: Timestamp, order: &Order) -> Outcome {
-    let age_s = now.duration_since(order.created_at).as_secs();
-    let wait_s = age_s.clamp(QUESTION_S_MIN, QUESTION_S_MAX);
-    let next = now.saturating_add(SignedDuration::from_secs(wait_s)).unwrap_or(now);
-    Outcome::Wait(order.pay_by.map_or(next, |pay_by| next.min(pay_by)))
 }
 
 /// A payment that is over leaves its order open until `pay_by`; then the order ends.
