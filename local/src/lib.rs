@@ -4,6 +4,7 @@
 pub mod client;
 pub mod demo;
 pub mod dispatch;
+pub mod lambda;
 pub mod server;
 
 pub mod secrets;

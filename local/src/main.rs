@@ -33,6 +33,13 @@ struct Serve {
     /// Where the simulator's randomness starts
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Serve the store on this port too, for functions in other processes; their environment is
+    /// written to functions.env in the data folder
+    #[arg(long)]
+    store_port: Option<u16>,
+    /// Let the functions behind this Lambda endpoint answer, such as http://127.0.0.1:9000
+    #[arg(long)]
+    functions: Option<String>,
     /// What is logged to stderr, such as `info` or `runtime=debug`
     #[arg(long, default_value = "warn")]
     log: String,
@@ -65,11 +72,18 @@ async fn main() -> ExitCode {
 async fn serve(args: Serve) -> Result<(), String> {
     let options = Options {
         port: args.port,
-        data: (!args.in_memory).then_some(args.data),
+        data: (!args.in_memory).then(|| args.data.clone()),
         seed: args.seed,
+        store_port: args.store_port,
+        functions: args.functions,
         ..Options::in_memory()
     };
     let stack = Stack::start(options).await.map_err(|error| error_chain(&error))?;
+    if let Some(environment) = &stack.environment {
+        let written = std::fs::create_dir_all(&args.data)
+            .and_then(|()| std::fs::write(args.data.join("functions.env"), environment));
+        written.map_err(|error| error.to_string())?;
+    }
     println!("ready {}", stack.base_url);
     println!("{}", what_to_try(&stack.base_url));
     tokio::signal::ctrl_c().await.map_err(|error| error.to_string())

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use api::request::{BODY_LEN_MAX, Caller, Request, SCOPE_PRODUCTS_WRITE};
-use api::respond::Answer;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::response::Response;
@@ -13,15 +12,29 @@ use http::{HeaderMap, header};
 use runtime::deps::Deps;
 
 use crate::dispatch::dispatch;
+use crate::lambda::Functions;
 
-/// Every route of the product.
-pub fn router(deps: Arc<Deps>) -> Router {
-    Router::new().fallback(routing::any(serve)).with_state(deps)
+/// Who answers: the handlers in this process, or real Lambda binaries.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// What the handlers work with.
+    pub deps: Arc<Deps>,
+    /// The Lambda binaries, where they are to answer.
+    pub functions: Option<Functions>,
 }
 
-async fn serve(State(deps): State<Arc<Deps>>, request: axum::extract::Request) -> Response {
-    let request = read(&deps, request).await;
-    respond(dispatch(&deps, &request).await)
+/// Every route of the product.
+pub fn router(server: Server) -> Router {
+    Router::new().fallback(routing::any(serve)).with_state(server)
+}
+
+async fn serve(State(server): State<Server>, request: axum::extract::Request) -> Response {
+    let request = read(&server.deps, request).await;
+    let answer = match &server.functions {
+        Some(functions) => functions.dispatch(&request).await,
+        None => dispatch(&server.deps, &request).await,
+    };
+    answer.map(Body::from)
 }
 
 async fn read(deps: &Deps, request: axum::extract::Request) -> Request {
@@ -40,10 +53,6 @@ async fn read(deps: &Deps, request: axum::extract::Request) -> Request {
         body,
         request_id: deps.request_token(),
     }
-}
-
-fn respond(answer: Answer) -> Response {
-    answer.map(Body::from)
 }
 
 /// The stand-in for the authorizer: `Bearer dev:<customer_id>` is that customer, and `dev:admin`

@@ -21,6 +21,7 @@ use store::schema::create_table;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::lambda::{self, Functions};
 use crate::seed::{SeedError, seed};
 use crate::{secrets, server, worker};
 
@@ -42,6 +43,10 @@ pub struct Options {
     pub randomness: Randomness,
     /// Whether the `settle` worker runs.
     pub settle: bool,
+    /// The port on 127.0.0.1 where the store speaks DynamoDB's protocol to other processes.
+    pub store_port: Option<u16>,
+    /// The Lambda endpoint whose functions answer in place of the handlers in this process.
+    pub functions: Option<String>,
     /// What stands between the SDK and the embedded store, such as a meter.
     pub wrap_store: Option<WrapStore>,
 }
@@ -62,6 +67,8 @@ impl Options {
             clock: system_clock(),
             randomness: system_randomness(),
             settle: true,
+            store_port: None,
+            functions: None,
             wrap_store: None,
         }
     }
@@ -94,6 +101,8 @@ pub enum StackError {
 pub struct Stack {
     /// Where it serves.
     pub base_url: String,
+    /// The functions' environment for other processes, where the store is on a port.
+    pub environment: Option<String>,
     /// What its handlers work with.
     pub deps: Arc<Deps>,
     /// The store beneath the SDK.
@@ -125,22 +134,32 @@ impl Stack {
             Some(folder) => EmbeddedStore::open(&folder.join("store.db"))?,
             None => EmbeddedStore::in_memory()?,
         };
-        let deps = Arc::new(deps(&options, &embedded, &base_url).await?);
+        let folder = options.data.as_deref();
+        let secrets = secrets::of_folder(folder, &base_url, &options.randomness)?;
+        let deps = Arc::new(deps(&options, &embedded, &secrets).await?);
         seed(&deps).await?;
         let simulator = Simulator::start(simulator_config(&options, &base_url))?;
-        let routes = simulator.router().merge(server::router(Arc::clone(&deps)));
-        let mut tasks = vec![serve(listener, routes)];
+        let functions = options.functions.as_ref().map(Functions::at);
+        let server = server::Server { deps: Arc::clone(&deps), functions };
+        let mut tasks = vec![serve(listener, simulator.router().merge(server::router(server)))];
         if options.settle {
             tasks.push(worker::start(Arc::clone(&deps), embedded.writes()));
         }
-        Ok(Self { base_url, deps, embedded, _simulator: simulator, tasks })
+        let mut environment = None;
+        if let Some(port) = options.store_port {
+            let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+            let store_url = format!("http://{}", listener.local_addr()?);
+            environment = Some(lambda::environment(&secrets, &store_url, TABLE));
+            tasks.push(serve_store(listener, embedded.clone()));
+        }
+        Ok(Self { base_url, environment, deps, embedded, _simulator: simulator, tasks })
     }
 }
 
 async fn deps(
     options: &Options,
     embedded: &EmbeddedStore,
-    base_url: &str,
+    secrets: &str,
 ) -> Result<Deps, StackError> {
     let mut config = embedded.sdk_config();
     if let Some(wrap) = &options.wrap_store {
@@ -148,9 +167,7 @@ async fn deps(
     }
     let client = Client::from_conf(sdk_behaviour(config));
     create_table(&client, TABLE).await.map_err(Box::new)?;
-    let folder = options.data.as_deref();
-    let secrets = secrets::of_folder(folder, base_url, &options.randomness)?;
-    let Opened { ids, keyring, gateways } = open_secrets(&secrets)?;
+    let Opened { ids, keyring, gateways } = open_secrets(secrets)?;
     Ok(Deps {
         store: Store::new(client, TABLE),
         gateways,
@@ -169,6 +186,14 @@ fn simulator_config(options: &Options, base_url: &str) -> SimulatorConfig {
     config.seed = options.seed;
     config.data = options.data.as_ref().map(|folder| folder.join("simulator.jsonl"));
     config
+}
+
+fn serve_store(listener: TcpListener, embedded: EmbeddedStore) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if let Err(error) = embedded.serve(listener, std::future::pending()).await {
+            tracing::error!(%error, "the store's port stopped");
+        }
+    })
 }
 
 fn serve(listener: TcpListener, routes: Router) -> JoinHandle<()> {

@@ -21,10 +21,7 @@ pub async fn answer(deps: &Deps, request: &Request, handle: Handler) -> Answer {
         Ok(()) => handle(deps, request).await,
         Err(problem) => Err(problem),
     };
-    let answer = outcome.unwrap_or_else(|problem| {
-        log_problem(request, &problem);
-        respond::problem(&problem, Language::of(&request.headers), &request.request_id)
-    });
+    let answer = outcome.unwrap_or_else(|problem| unanswered(request, &problem));
     let status = answer.status().as_u16();
     tracing::info!(
         request.id = request.request_id,
@@ -34,6 +31,13 @@ pub async fn answer(deps: &Deps, request: &Request, handle: Handler) -> Answer {
         "answered"
     );
     answer
+}
+
+/// Tells a problem in the caller's language, and logs it if it is ours.
+#[must_use]
+pub fn unanswered(request: &Request, problem: &Problem) -> Answer {
+    log_problem(request, problem);
+    respond::problem(problem, Language::of(&request.headers), &request.request_id)
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "all that is not our own fault")]

@@ -25,6 +25,7 @@ pub struct NoReply(pub String);
 #[derive(Clone, Debug)]
 pub struct Transport {
     connector: SharedHttpConnector,
+    timeout: Duration,
 }
 
 /// A transport that handlers share.
@@ -34,7 +35,13 @@ impl Transport {
     /// A transport over a connector.
     #[must_use]
     pub fn new(connector: SharedHttpConnector) -> Self {
-        Self { connector }
+        Self::with_timeout(connector, GATEWAY_TIMEOUT)
+    }
+
+    /// A transport that waits longer, or less long, for each reply.
+    #[must_use]
+    pub fn with_timeout(connector: SharedHttpConnector, timeout: Duration) -> Self {
+        Self { connector, timeout }
     }
 
     /// Sends one request, once, and reads the whole reply.
@@ -42,9 +49,9 @@ impl Transport {
     /// # Errors
     /// [`NoReply`] whatever the cause: nothing is known of the outcome.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoReply> {
-        match tokio::time::timeout(GATEWAY_TIMEOUT, self.send_unbounded(request)).await {
+        match tokio::time::timeout(self.timeout, self.send_unbounded(request)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(NoReply(format!("none within {GATEWAY_TIMEOUT:?}"))),
+            Err(_) => Err(NoReply(format!("none within {:?}", self.timeout))),
         }
     }
 

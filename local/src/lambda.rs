@@ -1,0 +1,145 @@
+//! The laptop's port in front of real Lambda binaries: requests become API Gateway events for
+//! `cargo lambda watch`, as the deployed HTTP API makes them, authorizer context included.
+
+use std::time::Duration;
+
+use api::problem::Problem;
+use api::request::Request;
+use api::respond::Answer;
+use api::route::Route;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use runtime::config::{SECRETS, TABLE_NAME, plain_connector};
+use runtime::serve::unanswered;
+use runtime::transport::Transport;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// How long a function may take: the first call may have to compile it.
+const INVOKE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Invokes functions by the Lambda API.
+#[derive(Clone, Debug)]
+pub struct Functions {
+    transport: Transport,
+    base_url: String,
+}
+
+/// What a function answers to an API Gateway event.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FunctionAnswer {
+    status_code: u16,
+    #[serde(default)]
+    headers: std::collections::HashMap<String, String>,
+    #[serde(default)]
+    body: Option<String>,
+}
+
+impl Functions {
+    /// The functions behind a Lambda endpoint, such as `http://127.0.0.1:9000`.
+    #[must_use]
+    pub fn at(base_url: impl Into<String>) -> Self {
+        let transport = Transport::with_timeout(plain_connector(), INVOKE_TIMEOUT);
+        Self { transport, base_url: base_url.into() }
+    }
+
+    /// Answers a request by the function that its route belongs to.
+    pub async fn dispatch(&self, request: &Request) -> Answer {
+        match self.invoke(request).await {
+            Ok(answer) => answer,
+            Err(problem) => unanswered(request, &problem),
+        }
+    }
+
+    async fn invoke(&self, request: &Request) -> Result<Answer, Problem> {
+        let function = Route::parse(&request.method, &request.path)?.function();
+        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.base_url);
+        let failed = |what: String| Problem::Internal(format!("{function}: {what}"));
+        let call = http::Request::post(url)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Bytes::from(event(request).to_string()))
+            .map_err(|error| failed(error.to_string()))?;
+        let reply = self.transport.send(call).await.map_err(|error| failed(error.to_string()))?;
+        let answer: FunctionAnswer = serde_json::from_slice(reply.body())
+            .map_err(|_| failed(String::from_utf8_lossy(reply.body()).into_owned()))?;
+        Ok(answer_of(answer))
+    }
+}
+
+fn answer_of(from: FunctionAnswer) -> Answer {
+    let mut answer = Response::new(Bytes::from(from.body.unwrap_or_default()));
+    *answer.status_mut() =
+        StatusCode::from_u16(from.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in from.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            answer.headers_mut().insert(name, value);
+        }
+    }
+    answer
+}
+
+/// The event of an HTTP API, payload format 2.0.
+fn event(request: &Request) -> Value {
+    let (body, is_base64) = body_of(request);
+    let headers: serde_json::Map<String, Value> = request
+        .headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.to_string(), json!(value.to_str().ok()?))))
+        .collect();
+    let authorizer = request.caller.as_ref().map(|caller| {
+        json!({ "jwt": {
+            "claims": { "sub": caller.subject, "scope": caller.scopes.join(" ") },
+            "scopes": null,
+        }})
+    });
+    let mut context = json!({
+        "accountId": "laptop",
+        "apiId": "laptop",
+        "domainName": "127.0.0.1",
+        "http": {
+            "method": request.method.as_str(),
+            "path": request.path,
+            "protocol": "HTTP/1.1",
+            "sourceIp": "127.0.0.1",
+        },
+        "requestId": request.request_id,
+        "routeKey": "$default",
+        "stage": "$default",
+        "timeEpoch": 0,
+    });
+    if let (Some(authorizer), Some(context)) = (authorizer, context.as_object_mut()) {
+        context.insert("authorizer".to_owned(), authorizer);
+    }
+    json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": request.path,
+        "rawQueryString": request.query.as_deref().unwrap_or_default(),
+        "headers": headers,
+        "requestContext": context,
+        "body": body,
+        "isBase64Encoded": is_base64,
+    })
+}
+
+/// A body as API Gateway hands it over: text where it is text, base64 otherwise.
+fn body_of(request: &Request) -> (String, bool) {
+    match std::str::from_utf8(&request.body) {
+        Ok(text) => (text.to_owned(), false),
+        Err(_) => (STANDARD.encode(&request.body), true),
+    }
+}
+
+/// The environment of the functions on this laptop, as `cargo lambda watch --env-file` reads it.
+#[must_use]
+pub fn environment(secrets: &str, store_url: &str, table: &str) -> String {
+    // Its reader makes every `\n` a line break, which JSON does not allow in a text.
+    let secrets = secrets.replace("\\n", "\\u000a");
+    format!(
+        "{TABLE_NAME}={table}\n{SECRETS}='{secrets}'\nAWS_REGION=local\nAWS_ACCESS_KEY_ID=laptop\n\
+         AWS_SECRET_ACCESS_KEY=laptop\nAWS_ENDPOINT_URL_DYNAMODB={store_url}\n"
+    )
+}
