@@ -195,8 +195,9 @@ async fn record_once(
         }
         Holder::Unmatched(one) => {
             let next = record_unmatched_refund(one, refund.attempt, &news, deps.env());
-            let Some(next) = next else { return Ok(true) };
-            match deps.store.update_unmatched(&next, &deps.request_token()).await {
+            let Some((next, task)) = next else { return Ok(true) };
+            let token = deps.request_token();
+            match deps.store.update_unmatched(&next, task.as_ref(), &token).await {
                 Ok(()) => Ok(true),
                 Err(CommitError::Conflict) => Ok(false),
                 Err(error @ (CommitError::NotApplied(_) | CommitError::Unknown(_))) => {

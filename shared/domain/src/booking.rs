@@ -400,6 +400,9 @@ pub struct Refund {
     /// Why a person should look, where one should; work may go on all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attention: Option<String>,
+    /// Attempts whose money arrived and was taken back: a repeated word of their success is old.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reversed_attempts: Vec<u32>,
 }
 
 impl Refund {

@@ -1,7 +1,7 @@
 //! What is shown of an order and of a change.
 
-use domain::booking::{Order, OrderStatus, PaymentStatus};
-use domain::change::Change;
+use domain::booking::{Order, OrderStatus, PaymentStatus, RefundReason};
+use domain::change::{Change, Ending};
 use domain::product::Kind;
 
 use crate::support::*;
@@ -29,7 +29,8 @@ fn order_with(status: OrderStatus, payments: &[PaymentStatus], refunded: &[usize
 
 #[test]
 fn the_current_payment_is_the_open_one_of_a_live_order_or_the_one_that_bought_a_paid_one() {
-    let cases: [(&[PaymentStatus], &[usize], Option<usize>, Option<usize>); 12] = [
+    type Row = (&'static [PaymentStatus], &'static [usize], Option<usize>, Option<usize>);
+    let rows: [Row; 12] = [
         // Payments, those refunded; the current one while pending, and when paid.
         (&[], &[], None, None),
         (&[CREATING], &[], Some(0), None),
@@ -44,7 +45,7 @@ fn the_current_payment_is_the_open_one_of_a_live_order_or_the_one_that_bought_a_
         (&[PAID, PAID], &[0], None, Some(1)),
         (&[PAID, PAID], &[1], None, Some(0)),
     ];
-    for (payments, refunded, while_pending, when_paid) in cases {
+    for (payments, refunded, while_pending, when_paid) in rows {
         let current = |status| {
             let order = order_with(status, payments, refunded);
             let at =
@@ -79,7 +80,7 @@ fn a_refund_of_another_transaction_or_by_somebody_else_leaves_a_payment_applied(
     let another = IDS.payment(&order.order_id, &STRIPE, 1);
     let transaction = payment.transaction_id.as_deref().unwrap();
     let mut foreign = refund(&payment.payment_id, transaction, order.amount);
-    foreign.reason = domain::booking::RefundReason::ForeignRefund;
+    foreign.reason = RefundReason::ForeignRefund;
     for refund in [
         refund(&payment.payment_id, "another transaction", order.amount),
         refund(&another, transaction, order.amount),
@@ -114,8 +115,7 @@ fn a_change_shows_the_current_payment_of_its_live_order_and_no_other() {
     let mut change = Change::of(&with_live(pending(), live.clone()));
     let shown = live.payments.iter().map(|payment| change.shows(&payment.payment_id));
     assert_eq!(shown.collect::<Vec<_>>(), [false, true]);
-    let ending = domain::change::Ending::PAID;
-    change.end_live_order(ending, t(1));
+    change.end_live_order(Ending::PAID, t(1));
     for payment in &live.payments {
         assert!(!change.shows(&payment.payment_id), "its order has ended");
     }

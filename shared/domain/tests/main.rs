@@ -1,4 +1,7 @@
-//! Tmp.
+//! Every decision of the domain, and the rules that hold whatever is decided in whatever order.
+
+#![expect(clippy::arithmetic_side_effects, reason = "in a test, an overflow is a failure")]
+
 #[cfg(test)]
 mod cancel;
 #[cfg(test)]
@@ -17,6 +20,10 @@ mod quote;
 mod record_payment;
 #[cfg(test)]
 mod record_payment_table;
+#[cfg(test)]
+mod record_refund;
+#[cfg(test)]
+mod small_world;
 #[cfg(test)]
 mod start_payment;
 #[cfg(test)]

@@ -4,11 +4,12 @@ use domain::booking::{Booking, BookingStatus, Order, OrderStatus, PaymentStatus,
 use domain::change::Change;
 use domain::decide::Rejection;
 use domain::decide::make_order::Making;
-use domain::decide::quote::{QuoteRequest, Quoted, quote};
+use domain::decide::quote::{QuoteRequest, Quoted, quote, token_id};
 use domain::gateway::GatewayName;
 use domain::ids::PaymentId;
-use domain::product::{Flow, Kind, Product, ProductDefinition, Tier, Unit};
+use domain::product::{Flow, Kind, LatePayment, Product, ProductDefinition, Tier, Unit};
 use domain::quote::{Offer, price};
+use jiff::Timestamp;
 
 use crate::support::*;
 
@@ -172,7 +173,7 @@ fn a_booking_is_pinned_again_only_where_unit_or_currency_changed() {
 fn a_term_past_the_calendars_end_is_not_offered() {
     let refused = Rejection::QuantityOutOfRange { min: 1, max: 90 };
     // The calendar ends on 30 December 9999.
-    let ends_ms = "9999-12-29T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond();
+    let ends_ms = "9999-12-29T00:00:00Z".parse::<Timestamp>().unwrap().as_millisecond();
     let from_start_ms = ends_ms - t(0).as_millisecond();
     check_price(&pending(), &DESK, 1, from_start_ms, Ok((Kind::First, 1280)));
     check_price(&pending(), &DESK, 2, from_start_ms, Err(refused.clone()));
@@ -243,17 +244,16 @@ fn the_first_reason_to_refuse_decides() {
 #[test]
 fn a_gateway_must_be_accepted_and_instant_needs_one() {
     let accepted: Result<(), Rejection> = Ok(());
-    let some = |gateway| Some(gateway);
     for (flow, gateway, expected) in [
         (Flow::SubmitOnce, None, accepted.clone()),
         (Flow::OrderFirst, None, accepted.clone()),
         (Flow::Instant, None, Err(Rejection::GatewayRequired)),
-        (Flow::SubmitOnce, some(&*WECHAT), accepted.clone()),
-        (Flow::OrderFirst, some(&*WECHAT), accepted.clone()),
-        (Flow::Instant, some(&*WECHAT), accepted),
-        (Flow::SubmitOnce, some(&*STRIPE), Err(Rejection::GatewayNotAccepted)),
-        (Flow::OrderFirst, some(&*STRIPE), Err(Rejection::GatewayNotAccepted)),
-        (Flow::Instant, some(&*STRIPE), Err(Rejection::GatewayNotAccepted)),
+        (Flow::SubmitOnce, Some(&*WECHAT), accepted.clone()),
+        (Flow::OrderFirst, Some(&*WECHAT), accepted.clone()),
+        (Flow::Instant, Some(&*WECHAT), accepted),
+        (Flow::SubmitOnce, Some(&*STRIPE), Err(Rejection::GatewayNotAccepted)),
+        (Flow::OrderFirst, Some(&*STRIPE), Err(Rejection::GatewayNotAccepted)),
+        (Flow::Instant, Some(&*STRIPE), Err(Rejection::GatewayNotAccepted)),
     ] {
         let product = product(|p| {
             p.flow = flow;
@@ -401,6 +401,24 @@ fn every_part_of_a_keyed_quote_makes_another_token_and_order() {
 }
 
 #[test]
+fn a_keyed_token_follows_what_is_offered_and_not_when() {
+    let offer = || price(&active(), &DESK, 3, t(0)).unwrap();
+    let token = |offer: Offer| token_id(&active(), &offer, ask(3), env(0));
+    let base = token(offer());
+    for (part, changed) in [
+        ("kind", Offer { kind: Kind::First, ..offer() }),
+        ("quantity", Offer { quantity: 2, ..offer() }),
+        ("price version", Offer { price_version: "other".to_owned(), ..offer() }),
+        ("term base", Offer { term_base: Some(t(TERM_ENDS_MS + 1_000)), ..offer() }),
+        ("no term base", Offer { term_base: None, ..offer() }),
+    ] {
+        assert_ne!(token(changed), base, "{part}");
+    }
+    let later = Offer { issued_at: t(5), expires_at: t(6), ..offer() };
+    assert_eq!(token(later), base);
+}
+
+#[test]
 fn without_a_key_randomness_alone_makes_the_token() {
     let request = |fresh| QuoteRequest { idempotency_key: None, fresh, ..ask(3) };
     let token = |fresh| quoted(&pending(), &DESK, request(fresh), 0).quote.token_id;
@@ -478,6 +496,39 @@ fn a_quote_holds_until_something_that_it_says_would_be_said_otherwise() {
     let first = quoted(&pending(), &DESK, ask(3), 0).quote;
     assert!(first.still_holds(&pending(), &DESK, t(1)));
     assert!(!first.still_holds(&active(), &DESK, t(1)), "paid meanwhile");
+}
+
+#[test]
+fn each_part_of_a_quote_must_be_what_would_be_said_now() {
+    type Change = fn(&mut Offer);
+    let rows: [(&str, Change, bool); 9] = [
+        ("when", |said| (said.issued_at, said.expires_at) = (t(-9), t(-8)), true),
+        ("flow", |said| said.flow = Flow::Instant, false),
+        ("kind", |said| said.kind = Kind::First, false),
+        ("quantity", |said| said.quantity = 2, false),
+        ("unit", |said| said.unit = Unit::Hour, false),
+        ("unit price", |said| said.unit_price = cny(1), false),
+        ("amount", |said| said.amount = cny(1), false),
+        ("price version", |said| said.price_version = "other".to_owned(), false),
+        ("term base", |said| said.term_base = Some(t(TERM_ENDS_MS - 1)), false),
+    ];
+    for (part, change, holds) in rows {
+        let mut said = quoted(&active(), &DESK, ask(3), 0).quote;
+        change(&mut said.offer);
+        assert_eq!(said.still_holds(&active(), &DESK, t(1)), holds, "{part}");
+    }
+}
+
+#[test]
+fn an_order_pins_its_flow_and_late_payment_policy() {
+    for late_payment in [LatePayment::Accept, LatePayment::Refund] {
+        for flow in [Flow::OrderFirst, Flow::Instant] {
+            let product = product(|p| (p.flow, p.late_payment) = (flow, late_payment));
+            let (change, _) = made(quoted(&pending(), &product, ask(1), 0));
+            let live = change.booking.live_order.unwrap();
+            assert_eq!((live.flow, live.late_payment), (flow, late_payment));
+        }
+    }
 }
 
 #[test]

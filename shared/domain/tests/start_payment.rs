@@ -1,6 +1,6 @@
 //! Writing an attempt before its gateway is called, and what the gateway said to it.
 
-use domain::booking::{Booking, Order, OrderStatus, PaymentStatus};
+use domain::booking::{Booking, Order, OrderStatus, Payment, PaymentStatus};
 use domain::change::Change;
 use domain::decide::Rejection;
 use domain::decide::start_payment::{Created, PaymentPlan, payment_created, start_payment};
@@ -137,7 +137,7 @@ fn an_answer_is_stored_while_the_payment_is_being_created_and_else_changes_nothi
     }
 }
 
-fn check_code(payment: &domain::booking::Payment, name: &str) {
+fn check_code(payment: &Payment, name: &str) {
     let payable = payment.status == PaymentStatus::Payable;
     let code = payable.then_some("code");
     assert_eq!(payment.code_url.as_deref(), code, "a code that is not wanted is not stored");

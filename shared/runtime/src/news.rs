@@ -154,6 +154,8 @@ pub async fn record_capture(
     Ok(recorded)
 }
 
+/// Stores money without a stored payment, once. That another writer came first is not enough: it
+/// may be another transaction on its way that is never made, so only what is read counts.
 async fn store_unmatched(
     deps: &Deps,
     at: &PaymentAddress,
@@ -161,9 +163,15 @@ async fn store_unmatched(
 ) -> Result<Recorded, Problem> {
     let (unmatched, task) =
         record_unmatched(&at.booking_id, &at.gateway, &at.payment_id, capture, deps.env());
+    let (key, payment) = (at.booking_id.key(), at.payment_id.as_str());
     match deps.store.commit_unmatched(&unmatched, &task, &deps.request_token()).await {
         Ok(()) => Ok(Recorded::Unmatched),
-        Err(CommitError::Conflict) => Ok(Recorded::Settled),
+        Err(CommitError::Conflict) => {
+            match deps.store.unmatched(key, payment, &capture.transaction_id).await? {
+                Some(_) => Ok(Recorded::Settled),
+                None => Err(Problem::VersionConflict),
+            }
+        }
         Err(error @ (CommitError::NotApplied(_) | CommitError::Unknown(_))) => Err(error.into()),
     }
 }
@@ -274,8 +282,9 @@ pub async fn record_unmatched_news(
         let stored = deps.store.unmatched(booking_key, payment, of.transaction_id).await?;
         let next =
             stored.and_then(|one| record_unmatched_refund(&one, of.attempt, news, deps.env()));
-        let Some(next) = next else { return Ok(()) };
-        match deps.store.update_unmatched(&next, &deps.request_token()).await {
+        let Some((next, task)) = next else { return Ok(()) };
+        let token = deps.request_token();
+        match deps.store.update_unmatched(&next, task.as_ref(), &token).await {
             Ok(()) => return Ok(()),
             Err(CommitError::Conflict | CommitError::Unknown(_)) => {}
             Err(error @ CommitError::NotApplied(_)) => return Err(error.into()),

@@ -183,6 +183,7 @@ fn new_refund(
         reason,
         updated_at: env.now,
         attention: None,
+        reversed_attempts: vec![],
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::booking::{Booking, Order, Refund, RefundReason, RefundStatus, Unmatched};
 use crate::change::Change;
 use crate::decide::Env;
-use crate::ids::PaymentId;
+use crate::ids::{BookingId, PaymentId, RefundId};
 use crate::money::Money;
 use crate::task::{Record, Task, TaskId, TaskKind};
 
@@ -50,10 +50,16 @@ pub fn next_refund(
     match (refund.status, news) {
         (RefundStatus::Succeeded, RefundNews::Failed { .. }) if attempt == refund.attempt => {
             // A success that turned into a failure opens the next attempt.
+            next.reversed_attempts.push(attempt);
             return Some(another_attempt(next, "refund_reversed", env));
         }
         (RefundStatus::Succeeded, _) => return None,
+        (_, RefundNews::Succeeded) if refund.reversed_attempts.contains(&attempt) => return None,
         (_, RefundNews::Succeeded) => {
+            // The attempt that the money arrived by is the current one from now on: only its own
+            // failure can take the money back, and no other's may send it again.
+            next.attempt = attempt;
+            next.refund_id = attempt_id(refund, attempt, env);
             next.status = RefundStatus::Succeeded;
             next.attention = None;
         }
@@ -62,8 +68,18 @@ pub fn next_refund(
         (RefundStatus::Submitted | RefundStatus::NeedsAttention, RefundNews::Accepted) => {
             return None;
         }
+        (RefundStatus::NeedsAttention, RefundNews::Failed { .. })
+            if attempt >= REFUND_ATTEMPTS_MAX =>
+        {
+            return None;
+        }
         (_, RefundNews::Failed { code }) => return Some(another_attempt(next, code, env)),
         (_, RefundNews::Refused { code }) => {
+            if refund.status == RefundStatus::NeedsAttention
+                && refund.attention.as_ref() == Some(code)
+            {
+                return None;
+            }
             next.status = RefundStatus::NeedsAttention;
             next.attention = Some(code.clone());
         }
@@ -84,10 +100,14 @@ fn another_attempt(mut refund: Refund, code: &str, env: Env<'_>) -> Refund {
         return refund;
     }
     refund.attempt = refund.attempt.saturating_add(1);
-    let payment_id = refund.payment_id.as_str();
-    refund.refund_id = env.ids.refund(payment_id, &refund.transaction_id, refund.attempt);
+    refund.refund_id = attempt_id(&refund, refund.attempt, env);
     refund.status = RefundStatus::Due;
     refund
+}
+
+fn attempt_id(refund: &Refund, attempt: u32, env: Env<'_>) -> RefundId {
+    let payment_id = refund.payment_id.as_str();
+    env.ids.refund(payment_id, &refund.transaction_id, attempt)
 }
 
 /// Which refund the news is of.
@@ -119,7 +139,7 @@ pub fn record_refund(
     let refund = refund.clone();
     let mut change = Change::of(booking);
     let record = Record::Order { order_id: order.order_id.clone(), order_seq: order.seq };
-    let task = task_of(&refund, &record, booking, env);
+    let task = task_of(&refund, &record, &booking.booking_id, env);
     match (was_settled, refund.is_settled()) {
         (_, true) => change.done.push(task.id()),
         (true, false) => change.tasks.push(task),
@@ -129,12 +149,12 @@ pub fn record_refund(
     Some(change)
 }
 
-fn task_of(refund: &Refund, record: &Record, booking: &Booking, env: Env<'_>) -> Task {
+fn task_of(refund: &Refund, record: &Record, booking_id: &BookingId, env: Env<'_>) -> Task {
     let payment_id = refund.payment_id.clone();
     let transaction_id = refund.transaction_id.clone();
     let first_refund_id = env.ids.refund(payment_id.as_str(), &transaction_id, 1);
     Task {
-        booking_id: booking.booking_id.clone(),
+        booking_id: booking_id.clone(),
         record: record.clone(),
         kind: TaskKind::Refund { payment_id, transaction_id, first_refund_id },
         due_at: env.now,
@@ -149,17 +169,20 @@ pub fn refund_task_id(refund: &Refund, env: Env<'_>) -> TaskId {
     TaskId::refund(&env.ids.refund(refund.payment_id.as_str(), &refund.transaction_id, 1))
 }
 
-/// Records news of the refund of unmatched money; `None` if it changes nothing.
+/// Records news of the refund of unmatched money; `None` if it changes nothing. A new attempt after
+/// a settled one gets a task again.
 #[must_use]
 pub fn record_unmatched_refund(
     unmatched: &Unmatched,
     attempt: u32,
     news: &RefundNews,
     env: Env<'_>,
-) -> Option<Unmatched> {
+) -> Option<(Unmatched, Option<Task>)> {
     let refund = next_refund(&unmatched.refund, attempt, news, env)?;
+    let reopened = unmatched.refund.is_settled() && !refund.is_settled();
+    let task = reopened.then(|| task_of(&refund, &Record::Unmatched, &unmatched.booking_id, env));
     let version = unmatched.version.saturating_add(1);
-    Some(Unmatched { refund, version, ..unmatched.clone() })
+    Some((Unmatched { refund, version, ..unmatched.clone() }, task))
 }
 
 /// A refund at the gateway that we did not make.
@@ -197,6 +220,7 @@ pub fn record_foreign_refund(
         reason: RefundReason::ForeignRefund,
         updated_at: env.now,
         attention: Some("foreign_refund".to_owned()),
+        reversed_attempts: vec![],
     });
     let mut change = Change::of(booking);
     change.put_back(order);

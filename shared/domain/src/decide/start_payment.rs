@@ -146,9 +146,10 @@ pub fn payment_created(
             payment.status = PaymentStatus::Failed;
             change.tasks.push(close_task(booking, &order, payment_id, now));
         }
-        (PaymentStatus::Closing, Created::Payable { gateway_ref: Some(gateway_ref), .. })
-            if payment.gateway_ref.is_none() =>
-        {
+        (
+            PaymentStatus::Closing | PaymentStatus::Failed,
+            Created::Payable { gateway_ref: Some(gateway_ref), .. },
+        ) if payment.gateway_ref.is_none() => {
             payment.gateway_ref = Some(gateway_ref);
         }
         (

@@ -1,0 +1,338 @@
+//! What became of a refund attempt.
+
+use domain::booking::{
+    Booking, Order, OrderStatus, PaymentStatus, Refund, RefundReason, RefundStatus, Unmatched,
+};
+use domain::change::Change;
+use domain::decide::record_payment::record_unmatched;
+use domain::decide::record_refund::{
+    ForeignRefund, REFUND_ATTEMPTS_MAX, RefundNews, RefundOf, next_refund, record_foreign_refund,
+    record_refund, record_unmatched_refund, refund_task_id,
+};
+use domain::ids::PaymentId;
+use domain::product::Kind;
+use domain::task::{Record, TaskKind};
+
+use crate::support::*;
+
+const STATUSES: [RefundStatus; 4] = [
+    RefundStatus::Due,
+    RefundStatus::Submitted,
+    RefundStatus::Succeeded,
+    RefundStatus::NeedsAttention,
+];
+
+fn failed() -> RefundNews {
+    RefundNews::Failed { code: "F".to_owned() }
+}
+
+fn refused() -> RefundNews {
+    RefundNews::Refused { code: "R".to_owned() }
+}
+
+fn flagged() -> RefundNews {
+    RefundNews::Flagged { code: "L".to_owned() }
+}
+
+fn all_news() -> [RefundNews; 5] {
+    [RefundNews::Succeeded, RefundNews::Accepted, failed(), refused(), flagged()]
+}
+
+fn payment_id() -> PaymentId {
+    IDS.payment(&order(1, Kind::First).order_id, &WECHAT, 1)
+}
+
+/// A refund that is in that state at that attempt.
+fn refund_at(status: RefundStatus, attempt: u32) -> Refund {
+    Refund {
+        refund_id: IDS.refund(payment_id().as_str(), "tx-wechat_pay", attempt),
+        attempt,
+        status,
+        ..refund(&payment_id(), "tx-wechat_pay", cny(3840))
+    }
+}
+
+/// A paid and refunded payment of an order that has ended.
+fn order_with(refund: Refund) -> Order {
+    Order {
+        refunds: vec![refund],
+        ..with_payments(order(1, Kind::First), &[(&WECHAT, PaymentStatus::Paid)])
+    }
+}
+
+fn next(refund: &Refund, attempt: u32, news: &RefundNews) -> Option<Refund> {
+    decided(refund, |refund| next_refund(refund, attempt, news, env(9)))
+}
+
+/// What the news of a refund's current attempt makes of it: its status, its attempt (2 before) and
+/// whether it says why a person should look.
+type Next = Option<(RefundStatus, u32, Option<&'static str>)>;
+
+fn expected(status: RefundStatus, news: &RefundNews) -> Next {
+    match (status, news) {
+        (RefundStatus::Succeeded, RefundNews::Failed { .. }) => Some((RefundStatus::Due, 3, None)),
+        (RefundStatus::Succeeded, _)
+        | (RefundStatus::Submitted | RefundStatus::NeedsAttention, RefundNews::Accepted) => None,
+        (_, RefundNews::Succeeded) => Some((RefundStatus::Succeeded, 2, None)),
+        (RefundStatus::Due, RefundNews::Accepted) => Some((RefundStatus::Submitted, 2, None)),
+        (_, RefundNews::Failed { .. }) => Some((RefundStatus::Due, 3, None)),
+        (_, RefundNews::Refused { .. }) => Some((RefundStatus::NeedsAttention, 2, Some("R"))),
+        (status, RefundNews::Flagged { .. }) => Some((status, 2, Some("L"))),
+    }
+}
+
+#[test]
+fn news_of_the_current_attempt_moves_the_refund() {
+    for status in STATUSES {
+        for news in all_news() {
+            let got = next(&refund_at(status, 2), 2, &news);
+            let words = got.as_ref().map(|r| (r.status, r.attempt, r.attention.as_deref()));
+            assert_eq!(words, expected(status, &news), "{status:?} {news:?}");
+            let Some(refund) = got else {
+                continue;
+            };
+            let expected = Refund {
+                updated_at: t(9),
+                attention: refund.attention.clone(),
+                reversed_attempts: refund.reversed_attempts.clone(),
+                ..refund_at(refund.status, refund.attempt)
+            };
+            assert_eq!(refund, expected, "the same money, under the attempt's own id");
+        }
+    }
+}
+
+#[test]
+fn news_of_another_attempt_says_only_that_money_has_arrived() {
+    for status in STATUSES {
+        for news in all_news() {
+            for attempt in [1, 3] {
+                let got = next(&refund_at(status, 2), attempt, &news);
+                let arrives = news == RefundNews::Succeeded && status != RefundStatus::Succeeded;
+                assert_eq!(got.is_some(), arrives, "{status:?} {news:?} of attempt {attempt}");
+                if let Some(refund) = got {
+                    let expected = refund_at(RefundStatus::Succeeded, attempt);
+                    assert_eq!(
+                        refund.refund_id, expected.refund_id,
+                        "the one that can be reversed"
+                    );
+                    assert_eq!((refund.status, refund.attempt), (expected.status, attempt));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_news_again_changes_nothing() {
+    for status in STATUSES {
+        for news in all_news() {
+            for attempt in [1, REFUND_ATTEMPTS_MAX - 1, REFUND_ATTEMPTS_MAX] {
+                let once = next(&refund_at(status, attempt), attempt, &news);
+                let Some(once) = once else {
+                    continue;
+                };
+                let again = next_refund(&once, attempt, &news, env(10));
+                assert_eq!(again, None, "{status:?} {news:?} of attempt {attempt}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_last_attempts_failure_is_left_to_a_person() {
+    const MAX: u32 = REFUND_ATTEMPTS_MAX;
+    for status in STATUSES {
+        for (attempt, expected) in [
+            (MAX - 1, Some((RefundStatus::Due, MAX, false))),
+            // With a person already, there is nothing to say.
+            (MAX, None),
+        ] {
+            let by_a_person = status == RefundStatus::NeedsAttention;
+            let left = Some((RefundStatus::NeedsAttention, MAX, true));
+            let expected = expected.or(left.filter(|_| !by_a_person));
+            let got = next(&refund_at(status, attempt), attempt, &failed());
+            let got = got.map(|r| (r.status, r.attempt, r.attention.is_some()));
+            assert_eq!(got, expected, "{status:?} {attempt}");
+        }
+    }
+}
+
+#[test]
+fn money_that_arrived_by_an_earlier_attempt_is_not_sent_again_when_a_later_one_fails() {
+    let second = next(&refund_at(RefundStatus::Submitted, 1), 1, &failed()).unwrap();
+    let arrived = next(&second, 1, &RefundNews::Succeeded).unwrap();
+    assert_eq!(arrived.status, RefundStatus::Succeeded);
+    for news in [failed(), refused(), flagged(), RefundNews::Accepted] {
+        assert_eq!(next(&arrived, 2, &news), None, "{news:?}");
+    }
+}
+
+#[test]
+fn money_that_arrived_by_an_earlier_attempt_and_was_taken_back_is_sent_again() {
+    let second = next(&refund_at(RefundStatus::Submitted, 1), 1, &failed()).unwrap();
+    let arrived = next(&second, 1, &RefundNews::Succeeded).unwrap();
+    let reversed = next(&arrived, 1, &failed()).unwrap();
+    assert_eq!(reversed.status, RefundStatus::Due);
+}
+
+#[test]
+fn an_old_word_of_success_does_not_settle_money_that_was_taken_back() {
+    let reversed = next(&refund_at(RefundStatus::Succeeded, 1), 1, &failed()).unwrap();
+    assert_eq!((reversed.status, reversed.attempt), (RefundStatus::Due, 2));
+    assert_eq!(next(&reversed, 1, &RefundNews::Succeeded), None);
+    let arrived = next(&reversed, 2, &RefundNews::Succeeded).unwrap();
+    assert_eq!(arrived.status, RefundStatus::Succeeded);
+}
+
+#[test]
+fn success_clears_the_flag_and_other_news_keeps_it() {
+    let flagged = next(&refund_at(RefundStatus::Due, 1), 1, &flagged()).unwrap();
+    for (news, attention) in [
+        (RefundNews::Succeeded, None),
+        (RefundNews::Accepted, Some("L")),
+        (failed(), Some("L")),
+        (refused(), Some("R")),
+    ] {
+        let got = next(&flagged, 1, &news).unwrap();
+        assert_eq!(got.attention.as_deref(), attention, "{news:?}");
+    }
+}
+
+/// Records news of the current attempt on the refund's order.
+fn record(booking: &Booking, order: &Order, attempt: u32, news: &RefundNews) -> Option<Change> {
+    let payment_id = payment_id();
+    let of = RefundOf { payment_id: &payment_id, transaction_id: "tx-wechat_pay", attempt };
+    decided(booking, |booking| record_refund(booking, order, of, news, env(9)))
+}
+
+#[test]
+fn a_settled_refunds_task_is_done_and_one_that_goes_on_again_has_a_task_again() {
+    for status in STATUSES {
+        for news in all_news() {
+            let before = refund_at(status, 2);
+            let order = ended(order_with(before.clone()), OrderStatus::Expired);
+            let got = record(&active(), &order, 2, &news);
+            let after = next_refund(&before, 2, &news, env(9));
+            assert_eq!(got.is_some(), after.is_some(), "{status:?} {news:?}");
+            let (Some(change), Some(after)) = (got, after) else {
+                continue;
+            };
+            check_change(&active(), &change);
+            assert_eq!(change.ended.len(), 1);
+            assert_eq!(change.ended[0].refunds, std::slice::from_ref(&after));
+            let task_id = refund_task_id(&after, env(9));
+            let done = if after.is_settled() { vec![task_id.clone()] } else { vec![] };
+            assert_eq!(change.done, done, "{status:?} {news:?}");
+            let again = before.is_settled() && !after.is_settled();
+            let tasks: Vec<_> = change.tasks.iter().map(|task| task.id()).collect();
+            assert_eq!(tasks, if again { vec![task_id] } else { vec![] }, "{status:?} {news:?}");
+        }
+    }
+}
+
+#[test]
+fn a_refunds_task_keeps_its_name_through_all_attempts() {
+    let first = refund_task_id(&refund_at(RefundStatus::Due, 1), env(9));
+    for attempt in 2..=REFUND_ATTEMPTS_MAX {
+        assert_eq!(refund_task_id(&refund_at(RefundStatus::Due, attempt), env(9)), first);
+    }
+    let order = order_with(refund_at(RefundStatus::Succeeded, 2));
+    let change = record(&with_live(pending(), order.clone()), &order, 2, &failed()).unwrap();
+    let [task] = &change.tasks[..] else {
+        panic!("one task: {change:?}");
+    };
+    assert_eq!(task.id(), first);
+    assert_eq!(task.due_at, t(9));
+    let kind = TaskKind::Refund {
+        payment_id: payment_id(),
+        transaction_id: "tx-wechat_pay".to_owned(),
+        first_refund_id: IDS.refund(payment_id().as_str(), "tx-wechat_pay", 1),
+    };
+    assert_eq!(task.kind, kind);
+    let record = Record::Order { order_id: order.order_id, order_seq: order.seq };
+    assert_eq!(task.record, record);
+}
+
+#[test]
+fn a_refund_of_a_live_order_leaves_it_live_and_moves_no_other_refund() {
+    let mut order = order_with(refund_at(RefundStatus::Due, 1));
+    let another = refund(&payment_id(), "another", cny(1));
+    order.refunds.push(another.clone());
+    let booking = with_live(pending(), order.clone());
+    let change = record(&booking, &order, 1, &RefundNews::Succeeded).unwrap();
+    check_change(&booking, &change);
+    let live = change.booking.live_order.unwrap();
+    assert_eq!(live.refunds[0].status, RefundStatus::Succeeded);
+    assert_eq!(live.refunds[1], another);
+}
+
+#[test]
+fn a_refund_that_is_not_ours_moves_nothing() {
+    let (mut foreign, due) = (refund_at(RefundStatus::Due, 1), refund_at(RefundStatus::Due, 1));
+    foreign.reason = RefundReason::ForeignRefund;
+    let other_transaction = Refund { transaction_id: "other".to_owned(), ..due.clone() };
+    let payment_id = IDS.payment(&order(1, Kind::First).order_id, &STRIPE, 1);
+    let other_payment = Refund { payment_id, ..due };
+    for refund in [foreign, other_transaction, other_payment] {
+        let order = order_with(refund);
+        let booking = with_live(pending(), order.clone());
+        assert_eq!(record(&booking, &order, 1, &RefundNews::Succeeded), None);
+    }
+}
+
+#[test]
+fn unmatched_moneys_refund_moves_the_same_way() {
+    let captured = capture("tx-wechat_pay", cny(3840), 0);
+    let booking_id = pending().booking_id;
+    let (unmatched, _) = record_unmatched(&booking_id, &WECHAT, &payment_id(), &captured, env(0));
+    for status in STATUSES {
+        for news in all_news() {
+            let unmatched = Unmatched { refund: refund_at(status, 2), ..unmatched.clone() };
+            let got = decided(&unmatched, |u| record_unmatched_refund(u, 2, &news, env(9)));
+            let after = next_refund(&unmatched.refund, 2, &news, env(9)).map(|refund| Unmatched {
+                refund,
+                version: 2,
+                ..unmatched.clone()
+            });
+            assert_eq!(got.as_ref().map(|(next, _)| next), after.as_ref(), "{status:?} {news:?}");
+            let reopened = after
+                .is_some_and(|after| unmatched.refund.is_settled() && !after.refund.is_settled());
+            let task = got.and_then(|(_, task)| task);
+            assert_eq!(task.is_some(), reopened, "{status:?} {news:?}");
+            let name = task.map(|task| (task.record.clone(), task.id()));
+            let same = (Record::Unmatched, refund_task_id(&unmatched.refund, env(9)));
+            assert_eq!(name, reopened.then_some(same));
+        }
+    }
+}
+
+#[test]
+fn a_refund_that_we_did_not_make_is_stored_once_and_flagged_and_applied_money_stays_applied() {
+    let paid = with_payments(order(1, Kind::First), &[(&WECHAT, PaymentStatus::Paid)]);
+    let paid = ended(paid, OrderStatus::Paid);
+    let payment_id = payment_id();
+    let foreign = |number| ForeignRefund { payment_id: &payment_id, number, amount: cny(100) };
+    let change = record_foreign_refund(&active(), &paid, foreign("rf-1"), env(9)).unwrap();
+    check_change(&active(), &change);
+    assert_eq!(change.tasks, [], "nothing of ours to do");
+    let order = &change.ended[0];
+    let [refund] = &order.refunds[..] else {
+        panic!("one refund: {order:?}");
+    };
+    assert_eq!(refund.status, RefundStatus::NeedsAttention);
+    assert_eq!((refund.amount, refund.reason), (cny(100), RefundReason::ForeignRefund));
+    assert!(refund.attention.is_some());
+    assert_eq!(order.current_payment(), Some(&order.payments[0]));
+    let again = record_foreign_refund(&change.booking, order, foreign("rf-1"), env(10));
+    assert_eq!(again, None);
+    let other = record_foreign_refund(&change.booking, order, foreign("rf-2"), env(10));
+    assert_eq!(other.unwrap().ended[0].refunds.len(), 2);
+}
+
+#[test]
+fn a_foreign_refund_of_a_payment_that_is_not_stored_is_not_stored() {
+    let paid = ended(order(1, Kind::First), OrderStatus::Paid);
+    let foreign = ForeignRefund { payment_id: &payment_id(), number: "rf-1", amount: cny(100) };
+    assert_eq!(record_foreign_refund(&active(), &paid, foreign, env(9)), None);
+}
