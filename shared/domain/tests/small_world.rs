@@ -126,6 +126,8 @@ enum Attempt {
     Accepted,
     Paid,
     Failed,
+    /// Paid and taken back: such an attempt never pays again.
+    Reversed,
 }
 
 type Transaction = (PaymentId, String);
@@ -472,6 +474,9 @@ impl World {
             {
                 (Attempt::Paid, RefundNews::Succeeded)
             }
+            (Fate::Fails, Some(Attempt::Paid | Attempt::Reversed)) => {
+                (Attempt::Reversed, RefundNews::Failed { code: code() })
+            }
             (Fate::Fails, _) => (Attempt::Failed, RefundNews::Failed { code: code() }),
             (Fate::Refuses, None | Some(Attempt::Accepted)) => {
                 (Attempt::Failed, RefundNews::Refused { code: code() })
@@ -481,7 +486,7 @@ impl World {
                 match state {
                     Attempt::Accepted => RefundNews::Accepted,
                     Attempt::Paid => RefundNews::Succeeded,
-                    Attempt::Failed => RefundNews::Failed { code: code() },
+                    Attempt::Failed | Attempt::Reversed => RefundNews::Failed { code: code() },
                 },
             ),
             (Fate::Accepts | Fate::Pays | Fate::Refuses | Fate::Asked, _) => return None,

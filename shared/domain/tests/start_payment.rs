@@ -117,7 +117,10 @@ fn an_answer_is_stored_while_the_payment_is_being_created_and_else_changes_nothi
                 }
                 (PaymentStatus::Creating, "closed") => Some(PaymentStatus::Closed),
                 (PaymentStatus::Creating, _) => Some(PaymentStatus::Failed),
-                (PaymentStatus::Closing, "payable with its own id") => Some(PaymentStatus::Closing),
+                // What is to be closed is closed by the gateway's own id.
+                (PaymentStatus::Closing | PaymentStatus::Failed, "payable with its own id") => {
+                    Some(status)
+                }
                 _ => None,
             };
             let after = change.map(|change| {
