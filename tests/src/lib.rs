@@ -280,3 +280,129 @@ pub fn order_in<'a>(booking: &'a Value, order_id: &Value) -> Option<&'a Value> {
 pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
 }
+
+impl World {
+    /// A fresh stack in memory in which nothing happens later by itself: only
+    /// [`World::settle`] runs tasks.
+    pub async fn start_unsettled() -> Self {
+        Self::start_with(|options| options.settle = false).await
+    }
+
+    /// Defines a product like `desk-order`, with some fields different.
+    pub async fn sell(&self, product_id: &str, differences: Value) -> Value {
+        let mut definition = self.definition("desk-order").await;
+        let fields = definition.as_object_mut().unwrap();
+        fields.extend(differences.as_object().unwrap().clone());
+        self.define(product_id, &definition).await
+    }
+
+    /// Runs due tasks and looks until something is so; answers the booking as it then stands.
+    pub async fn settle_until(
+        &self,
+        window: &Window,
+        what: &str,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let mut last = Value::Null;
+        for _ in 0..PATIENCE.as_millis().checked_div(GLANCE.as_millis()).unwrap() {
+            self.settle().await;
+            last = window.look().await;
+            if is_so(&last) {
+                return last;
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+        panic!("in vain: {what}; the booking is {last:#}");
+    }
+
+    /// Has gateways finish refunds at once, so that tests need not wait for them.
+    pub async fn refund_at_once(&self) {
+        self.faults(json!({ "refund_delay_ms": 0 })).await;
+    }
+
+    /// Runs due tasks and looks at the gateways until one has closed a payment.
+    pub async fn until_closed(&self, payment_id: &Value) {
+        for _ in 0..PATIENCE.as_millis().checked_div(GLANCE.as_millis()).unwrap() {
+            self.settle().await;
+            if self.ledger_of(payment_id).await["closed"] == true {
+                return;
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+        panic!("the gateway has not closed {payment_id}");
+    }
+
+    /// What the gateways hold of each payment, without what is still on its way.
+    pub async fn money(&self) -> Value {
+        let held = |payment: &Value| {
+            let fields = ["payment_id", "captured", "refunded", "closed", "code_urls"];
+            fields.map(|field| payment[field].clone()).to_vec()
+        };
+        json!(self.ledger().await.iter().map(held).collect::<Vec<_>>())
+    }
+}
+
+impl Window {
+    /// The same booking in another customer's hands.
+    #[must_use]
+    pub fn in_hands_of(&self, customer: &str) -> Self {
+        Self { client: self.client.as_customer(customer), path: self.path.clone() }
+    }
+
+    /// All that a refused request must leave as it is: the booking, and the gateways' money.
+    pub async fn state(&self, world: &World) -> Value {
+        json!({ "booking": self.look().await, "money": world.money().await })
+    }
+
+    /// Asks for a payment by its parts.
+    pub async fn pay_order(&self, order_id: &Value, token: &Value, gateway: &str) -> Reply {
+        let body = json!({ "order_id": order_id, "quote_token": token, "gateway": gateway });
+        self.post("payments", &body).await
+    }
+
+    /// Drops an order.
+    pub async fn cancel_order(&self, order_id: &Value) -> Reply {
+        self.act(&format!("orders/{}/cancel", text(order_id))).await
+    }
+
+    /// Gives the booking up.
+    pub async fn cancel(&self) -> Reply {
+        self.act("cancel").await
+    }
+
+    /// Posts without a body below the booking's path.
+    async fn act(&self, below: &str) -> Reply {
+        let call = Call::new(Method::POST, format!("{}/{below}", self.path));
+        self.client.send(call).await.unwrap()
+    }
+
+    /// Reads the booking unless its tag is still the known one.
+    pub async fn look_unless(&self, tag: &str) -> Reply {
+        let call = Call::new(Method::GET, &self.path).header("if-none-match", tag);
+        self.client.send(call).await.unwrap()
+    }
+}
+
+/// A time value.
+#[must_use]
+#[track_caller]
+pub fn time(value: &Value) -> Timestamp {
+    text(value).parse().unwrap_or_else(|error| panic!("{value} is no time: {error}"))
+}
+
+/// The problem of a refused request, which must have left booking and money as they were.
+pub async fn refused_unchanged(
+    world: &World,
+    window: &Window,
+    (status, code): (u16, &str),
+    request: impl Future<Output = Reply>,
+) -> Value {
+    let before = window.state(world).await;
+    let reply = request.await;
+    let after = window.state(world).await;
+    assert_eq!(before, after, "a refused request changes nothing: {:#}", reply.body);
+    expect_problem(status, code, reply)
+}
+
+pub mod books;
+pub mod faults;

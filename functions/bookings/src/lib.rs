@@ -17,6 +17,9 @@ use store::Opened;
 use store::bookings::{ORDERS_MAX, is_page_start};
 use store::load::{Want, WantOrder};
 
+/// The longest cursor that is looked at, in characters; the store's keys have a bound of their own.
+const CURSOR_LEN_MAX: usize = 64;
+
 /// Serves the routes of bookings.
 pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
     Box::pin(async move {
@@ -92,7 +95,8 @@ fn tagged(deps: &Deps, booking: &Booking, answer: Answer) -> Answer {
 async fn list(deps: &Deps, request: &Request) -> Result<Answer, Problem> {
     let customer = request.customer()?;
     let cursor = request.query_parameter("cursor")?;
-    if cursor.as_deref().is_some_and(|cursor| !is_page_start(cursor)) {
+    let fits = |cursor: &str| cursor.len() <= CURSOR_LEN_MAX && is_page_start(cursor);
+    if cursor.as_deref().is_some_and(|cursor| !fits(cursor)) {
         return Err(Problem::invalid("cursor", "not one that an earlier page gave"));
     }
     let page = deps.store.bookings_of(customer, cursor.as_deref()).await?;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use domain::gateway::GatewayName;
 use domain::ids::OrderId;
@@ -117,13 +118,21 @@ impl Request {
         if !self.is_json() {
             return Err(Problem::NotJson);
         }
+        // The readers of our types also take arrays of bare values, which no client should send.
+        if self.body.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
+            return Err(Problem::invalid("body", "a JSON object"));
+        }
         let mut reader = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let field = match (error.path().to_string(), error.inner()) {
-                (path, inner) if path == "." => named_in(&inner.to_string()),
-                (path, _) => path,
+            let inner = error.inner();
+            let path = error.path().to_string();
+            // A question mark stands for a field whose name was not read to its end.
+            let field = match path.trim_end_matches(".?") {
+                "." if inner.classify() == Category::Data => named_in(&inner.to_string()),
+                "." | "?" => "body".to_owned(),
+                path => path.to_owned(),
             };
-            Problem::invalid(field, error.inner().to_string())
+            Problem::invalid(field, inner.to_string())
         })?;
         reader.end().map_err(|error| Problem::invalid("body", error.to_string()))?;
         Ok(value)
@@ -219,6 +228,13 @@ mod tests {
             (r#"{"quantity":1}{}"#, "body"),
             ("", "body"),
             ("[", "body"),
+            ("{", "body"),
+            (r#"{"quantity":1"#, "body"),
+            (r#"{"quantity":1 "gateway":"x"}"#, "body"),
+            (r#"{"quantity":1,"gate"#, "body"),
+            (r#"{"quantity":x}"#, "quantity"),
+            ("[1,null]", "body"),
+            (" null", "body"),
         ] {
             match request("application/json", body).json::<AskQuote>() {
                 Err(Problem::InvalidRequest { field: named, .. }) => assert_eq!(named, field),

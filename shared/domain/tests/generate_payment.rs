@@ -414,3 +414,13 @@ fn every_flow_shows_its_payment_again_and_switches() {
         assert_eq!(outcome(&asking.decide()), "started", "{flow:?}");
     }
 }
+
+#[test]
+fn a_code_that_is_out_is_shown_again_though_its_product_has_given_the_gateway_up() {
+    let shown = with_payments(order(1, Kind::First), &[(&WECHAT, PaymentStatus::Payable)]);
+    let mut asking = Asking::of(shown);
+    asking.product.gateways = vec![];
+    assert_eq!(outcome(&asking.decide()), "shown");
+    asking.gateway = ALIPAY.clone();
+    assert_eq!(outcome(&asking.decide()), "gateway");
+}

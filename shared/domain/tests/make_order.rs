@@ -90,8 +90,8 @@ type Fault = (&'static str, fn(&mut Asking));
 
 /// One way to break each check, in the order in which they are made.
 const FAULTS: [Fault; 8] = [
-    ("flow", |a| a.quote().offer.flow = Flow::OrderFirst),
     ("tampered", |a| a.quote().customer_id = "mallory".to_owned()),
+    ("flow", |a| a.quote().offer.flow = Flow::OrderFirst),
     ("mismatch", |a| {
         let made = with_payments(order(1, Kind::Renewal), &[(&ALIPAY, PaymentStatus::Payable)]);
         a.earlier = Some(made);

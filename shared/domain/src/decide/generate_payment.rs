@@ -47,12 +47,13 @@ pub fn generate_payment(
         return Err(refuse_ended(booking, ended, product, env.now));
     }
     let order = booking.live(asked.order_id).ok_or(Rejection::NotFound)?;
-    if !product.gateways.contains(at.gateway) {
+    let current = order.current_payment().filter(|payment| payment.gateway == *at.gateway);
+    // A code that is out stays payable, also when its product has given the gateway up since.
+    if current.is_none() && !product.gateways.contains(at.gateway) {
         return Err(Rejection::GatewayNotAccepted);
     }
     check_payable(booking, env.now)?;
     check_time(booking, order, product, env)?;
-    let current = order.current_payment().filter(|payment| payment.gateway == *at.gateway);
     if let Some(payment) = current {
         return Ok(match payment.status {
             PaymentStatus::Payable => Generating::Shown(payment.payment_id.clone()),

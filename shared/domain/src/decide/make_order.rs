@@ -70,7 +70,7 @@ pub fn add_order(
 /// the ended order that the token made before, if it did.
 ///
 /// # Errors
-/// [`Rejection`], in this order: another flow's call, a token for something else, another gateway
+/// [`Rejection`], in this order: a token for something else, another flow's call, another gateway
 /// than before, a gateway not accepted, the booking's state, the quote's expiry, its price.
 pub fn create_order(
     booking: &Booking,
@@ -80,7 +80,11 @@ pub fn create_order(
     at: At<'_>,
     env: Env<'_>,
 ) -> Result<Making, Rejection> {
+    let bound = |quote: &Quote| {
+        quote.booking_id == booking.booking_id && quote.customer_id == booking.customer_id
+    };
     let quote = match quote {
+        Some(quote) if !bound(quote) => return Err(Rejection::QuoteTampered),
         Some(quote) if quote.offer.flow != Flow::SubmitOnce => {
             return Err(Rejection::FlowMismatch);
         }
@@ -88,9 +92,6 @@ pub fn create_order(
         None if product.flow != Flow::SubmitOnce => return Err(Rejection::FlowMismatch),
         None => return Err(Rejection::QuoteTampered),
     };
-    if quote.booking_id != booking.booking_id || quote.customer_id != booking.customer_id {
-        return Err(Rejection::QuoteTampered);
-    }
     let order_id = env.ids.order(&quote.token_id);
     if let Some(order) = earlier.or_else(|| booking.live(&order_id)) {
         return repeat(order, at);
