@@ -7,9 +7,9 @@
 //! Absent on purpose: no retries, no injected faults and no clock. They belong to whoever wraps
 //! this client.
 //!
-//! Not as on AWS: reads are always strong, expired items stay, the memory of client request
-//! tokens ends with the process, and `TransactionConflict` never occurs because transactions run
-//! one after the other.
+//! Not as on AWS: reads are always strong, expired items stay, tables have no stream but
+//! [`EmbeddedStore::writes`], the memory of client request tokens ends with the process, and
+//! `TransactionConflict` never occurs because transactions run one after the other.
 
 use std::fmt;
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! One request in DynamoDB's JSON, answered by the embedded engine.
 
+use dynoxide::actions::create_table::CreateTableRequest;
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,7 +47,12 @@ impl EmbeddedStore {
 
 fn run(database: &Database, operation: &str, body: &[u8]) -> dynoxide::Result<String> {
     match operation {
-        "CreateTable" => call(body, |request| database.create_table(request)),
+        "CreateTable" => call(body, |request: CreateTableRequest| {
+            // The engine keeps a stream's records for ever and walks them all for each write.
+            // Nobody reads them here: [`EmbeddedStore::writes`] tells what they would.
+            let request = CreateTableRequest { stream_specification: None, ..request };
+            database.create_table(request)
+        }),
         "DescribeTable" => call(body, |request| database.describe_table(request)),
         "UpdateTimeToLive" => call(body, |request| database.update_time_to_live(request)),
         "GetItem" => call(body, |request| database.get_item(request)),

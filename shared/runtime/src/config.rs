@@ -20,16 +20,16 @@ use gateways::registry::Registry;
 use gateways::settings::SettingsError;
 use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
-use serde::Deserialize;
 use store::Store;
 use store::schema::CALL_TIMEOUT;
 
 use crate::deps::{Clock, Deps, Randomness};
+use crate::secrets::Secrets;
 use crate::transport::Transport;
 
 /// Names the table.
 pub const TABLE_NAME: &str = "TABLE_NAME";
-/// Carries [`Secrets`] as JSON.
+/// Carries what a deployment keeps secret, as JSON: `id_secret`, `token_keys` and `gateways`.
 pub const SECRETS: &str = "LATCHPAY_SECRETS";
 /// How often the SDK sends one call.
 const SENDS_MAX: u32 = 3;
@@ -38,41 +38,27 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long one sending may take.
 const SEND_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// What a deployment keeps secret.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Secrets {
-    /// Derives every id; at least 32 characters, and never changed.
-    pub id_secret: String,
-    /// Sign quote tokens; the newest first.
-    pub token_keys: Vec<TokenKey>,
-    /// Each gateway's settings, by its name.
-    pub gateways: serde_json::Value,
-}
-
-/// A key that signs quote tokens.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TokenKey {
-    /// Names it inside tokens.
-    pub id: String,
-    /// At least 32 characters.
-    pub key: String,
-}
-
 /// Why a deployment cannot start. Names the setting, never its value.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// An environment variable is not set.
     #[error("the environment variable {0} is not set")]
     Missing(&'static str),
-    /// The secrets are no such JSON.
-    #[error("{SECRETS} is not as documented, at line {line}, column {column}")]
+    /// The secrets are no JSON.
+    #[error("{SECRETS} is no JSON, at line {line}, column {column}")]
     Secrets {
         /// Line.
         line: usize,
         /// Column.
         column: usize,
+    },
+    /// A field of the secrets is missing, unknown or of another kind.
+    #[error("{SECRETS}: {field} {problem}")]
+    Setting {
+        /// The path of the field, such as `token_keys[0].key`.
+        field: String,
+        /// What is wrong with it. A fixed text: it cannot quote a secret.
+        problem: &'static str,
     },
     /// The id secret is too short.
     #[error("id_secret has fewer than {SECRET_LEN_MIN} characters")]
@@ -101,13 +87,10 @@ pub struct Opened {
 /// # Errors
 /// [`ConfigError`] names the setting at fault.
 pub fn open_secrets(json: &str) -> Result<Opened, ConfigError> {
-    let secrets: Secrets = serde_json::from_str(json)
-        .map_err(|error| ConfigError::Secrets { line: error.line(), column: error.column() })?;
-    let keys: Vec<_> =
-        secrets.token_keys.into_iter().map(|key| (key.id, key.key.into_bytes())).collect();
+    let secrets = Secrets::read(json)?;
     Ok(Opened {
         ids: Ids::new(secrets.id_secret.as_bytes()).ok_or(ConfigError::IdSecret)?,
-        keyring: Keyring::new(&keys)?,
+        keyring: Keyring::new(&secrets.token_keys)?,
         gateways: Registry::from_settings(&secrets.gateways.to_string())
             .map_err(ConfigError::Gateways)?,
     })

@@ -36,22 +36,28 @@ pub fn request(event: lambda_http::Request) -> Request {
         Body::Binary(bytes) => Bytes::from(bytes),
         _ => Bytes::new(),
     };
-    let (caller, request_id) = match context {
+    let (caller, request_id, stage) = match context {
         Some(RequestContext::ApiGatewayV2(context)) => {
             let jwt = context.authorizer.and_then(|authorizer| authorizer.jwt);
-            (jwt.and_then(|jwt| caller(&jwt.claims)), context.request_id)
+            (jwt.and_then(|jwt| caller(&jwt.claims)), context.request_id, context.stage)
         }
-        _ => (None, None),
+        _ => (None, None, None),
     };
     Request {
         method: parts.method,
-        path: parts.uri.path().to_owned(),
+        path: without_stage(parts.uri.path(), stage.as_deref()).to_owned(),
         query,
         headers: parts.headers,
         body,
         caller,
         request_id: request_id.unwrap_or_default(),
     }
+}
+
+/// The path below a stage that has a name of its own, which stands in front of every path.
+fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
+    let below = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
+    below.filter(|below| below.starts_with('/')).unwrap_or(path)
 }
 
 /// The caller that the authorizer's claims name.

@@ -10,6 +10,7 @@ pub mod deps;
 pub mod gateway_calls;
 pub mod lambda;
 pub mod news;
+mod secrets;
 pub mod serve;
 pub mod telemetry;
 pub mod transport;

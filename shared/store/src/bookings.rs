@@ -29,7 +29,7 @@ impl Store {
     /// Stores a new booking, unless one of its key exists.
     ///
     /// # Errors
-    /// [`CommitError`]; never a conflict.
+    /// [`CommitError`]; a conflict only while another writer of its key has not finished.
     pub async fn open_booking(
         &self,
         booking: &Booking,
@@ -117,6 +117,8 @@ impl Store {
         from: Option<&str>,
     ) -> Result<Page, StoreError> {
         let partition = customer_partition(customer_id);
+        // One more than the page: whether there is one says whether there is a next page.
+        let limit = PAGE_LEN.saturating_add(1);
         let reply = self
             .client
             .query()
@@ -126,12 +128,14 @@ impl Store {
             .set_exclusive_start_key(from.map(|sk| strings(&[(PK, &partition), (SK, sk)])))
             .scan_index_forward(false)
             .consistent_read(true)
-            .limit(i32::try_from(PAGE_LEN).unwrap_or(i32::MAX))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
             .await?;
-        let next = reply.last_evaluated_key.as_ref().and_then(|key| text(key, SK));
-        let next = next.map(str::to_owned);
-        let listed = reply.items.unwrap_or_default();
+        let mut listed = reply.items.unwrap_or_default();
+        let is_last = listed.len() <= PAGE_LEN;
+        listed.truncate(PAGE_LEN);
+        let last = listed.last().filter(|_| !is_last);
+        let next = last.and_then(|item| text(item, SK)).map(str::to_owned);
         Ok(Page { bookings: self.read_listed(listed).await?, next })
     }
 
@@ -154,7 +158,9 @@ pub fn is_page_start(text: &str) -> bool {
     else {
         return false;
     };
-    created_ms.bytes().all(|byte| byte.is_ascii_digit()) && BookingId::parse(id).is_some()
+    !created_ms.is_empty()
+        && created_ms.bytes().all(|byte| byte.is_ascii_digit())
+        && BookingId::parse(id).is_some()
 }
 
 pub(crate) fn number(value: impl ToString) -> AttributeValue {

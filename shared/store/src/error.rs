@@ -52,40 +52,56 @@ pub enum CommitError {
     Unknown(#[source] StoreError),
 }
 
-/// Whether a failed transaction happened, from all that the SDK says of it.
-pub(crate) fn classify(error: SdkError<TransactWriteItemsError, HttpResponse>) -> CommitError {
-    let outcome = match &error {
-        SdkError::ConstructionFailure(_) => Outcome::NotApplied,
-        SdkError::ServiceError(service) => refused(service.err(), service.raw()),
+/// Whether a failed transaction happened, from all that the SDK says of it. `all_answered` is
+/// whether each of its sendings got a clear answer.
+pub(crate) fn classify(
+    error: SdkError<TransactWriteItemsError, HttpResponse>,
+    all_answered: bool,
+) -> CommitError {
+    let said = match &error {
+        SdkError::ConstructionFailure(_) => Said::No,
+        SdkError::ServiceError(service) => said(service.err(), service.raw()),
         // Sent, or perhaps sent, and no answer that can be read. The SDK may add further kinds.
         SdkError::TimeoutError(_)
         | SdkError::DispatchFailure(_)
         | SdkError::ResponseError(_)
-        | _ => Outcome::Unknown,
+        | _ => Said::Nothing,
     };
-    match outcome {
-        Outcome::Conflict => CommitError::Conflict,
-        Outcome::NotApplied => CommitError::NotApplied(error.into()),
-        Outcome::Unknown => CommitError::Unknown(error.into()),
+    match said {
+        // Had an earlier sending taken effect, its token would have been known.
+        Said::Lost => CommitError::Conflict,
+        Said::Raced if all_answered => CommitError::Conflict,
+        Said::No if all_answered => CommitError::NotApplied(error.into()),
+        Said::Raced | Said::No | Said::Nothing => CommitError::Unknown(error.into()),
     }
 }
 
-enum Outcome {
-    Conflict,
-    NotApplied,
-    Unknown,
+/// What one answer says of its sending.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Said {
+    /// A condition did not hold.
+    Lost,
+    /// Another transaction was writing the same items.
+    Raced,
+    /// It was refused.
+    No,
+    /// Nothing that can be relied on.
+    Nothing,
 }
 
-fn refused(error: &TransactWriteItemsError, reply: &HttpResponse) -> Outcome {
+/// Reads an error that was answered. One without DynamoDB's code may be anybody's.
+pub(crate) fn said(error: &TransactWriteItemsError, reply: &HttpResponse) -> Said {
     if let TransactWriteItemsError::TransactionCanceledException(cancelled) = error {
-        let codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
-        let lost = |code: &str| matches!(code, "ConditionalCheckFailed" | "TransactionConflict");
-        let conflict = codes.into_iter().any(lost);
-        return if conflict { Outcome::Conflict } else { Outcome::NotApplied };
+        let mut codes = cancelled.cancellation_reasons().iter().map(|reason| reason.code());
+        if codes.clone().any(|code| code == Some("ConditionalCheckFailed")) {
+            return Said::Lost;
+        }
+        let raced = codes.any(|code| code == Some("TransactionConflict"));
+        return if raced { Said::Raced } else { Said::No };
     }
     match error.code() {
-        Some("TransactionInProgressException" | "InternalServerError") => Outcome::Unknown,
-        _ if reply.status().is_server_error() => Outcome::Unknown,
-        _ => Outcome::NotApplied,
+        None | Some("TransactionInProgressException" | "InternalServerError") => Said::Nothing,
+        Some(_) if reply.status().is_server_error() => Said::Nothing,
+        Some(_) => Said::No,
     }
 }

@@ -57,12 +57,13 @@ pub(crate) fn task(task: &Task) -> Result<Item, StoreError> {
 }
 
 pub(crate) fn unmatched(unmatched: &Unmatched) -> Result<Item, StoreError> {
+    encode(unmatched, unmatched_key(unmatched))
+}
+
+pub(crate) fn unmatched_key(unmatched: &Unmatched) -> Key {
     let refund = &unmatched.refund;
     let payment_id = refund.payment_id.as_str();
-    encode(
-        unmatched,
-        Key::unmatched(unmatched.booking_id.key(), payment_id, &refund.transaction_id),
-    )
+    Key::unmatched(unmatched.booking_id.key(), payment_id, &refund.transaction_id)
 }
 
 pub(crate) fn key(key: Key) -> Item {

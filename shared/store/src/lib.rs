@@ -12,6 +12,7 @@ mod items;
 pub mod load;
 pub mod products;
 pub mod schema;
+mod sendings;
 pub mod tasks;
 
 use std::collections::HashMap;
@@ -27,6 +28,7 @@ use domain::task::Task;
 use crate::error::{CommitError, StoreError, classify};
 use crate::items::Item;
 use crate::schema::Key;
+use crate::sendings::Sendings;
 
 /// How often one transaction is sent while its outcome stays unknown.
 const SENDS_MAX: u32 = 2;
@@ -73,22 +75,46 @@ impl Store {
         let writes = || -> Result<_, StoreError> {
             Ok(vec![self.put_new(items::unmatched(unmatched)?)?, self.put_new(items::task(task)?)?])
         };
-        self.transact(writes().map_err(CommitError::NotApplied)?, request_token).await
+        let writes = writes().map_err(CommitError::NotApplied)?;
+        match self.transact(writes, request_token).await {
+            Err(CommitError::Conflict) => Err(self.stored_before(unmatched).await),
+            outcome @ (Ok(()) | Err(CommitError::NotApplied(_) | CommitError::Unknown(_))) => {
+                outcome
+            }
+        }
     }
 
-    /// Writes the next state of unmatched money under the version that it was decided on.
+    /// Whoever came first may still fail: only what can be read is stored.
+    async fn stored_before(&self, unmatched: &Unmatched) -> CommitError {
+        match self.get(items::unmatched_key(unmatched)).await {
+            Ok(Some(_)) => CommitError::Conflict,
+            Ok(None) => CommitError::NotApplied(StoreError::Unavailable(
+                "another writer of the same record has not finished".into(),
+            )),
+            Err(error) => CommitError::NotApplied(error),
+        }
+    }
+
+    /// Writes the next state of unmatched money under the version that it was decided on, with the
+    /// task that it makes necessary.
     ///
     /// # Errors
     /// [`CommitError`], like [`Store::commit`].
     pub async fn update_unmatched(
         &self,
         unmatched: &Unmatched,
+        task: Option<&Task>,
         request_token: &str,
     ) -> Result<(), CommitError> {
-        let writes = items::unmatched(unmatched)
-            .and_then(|item| self.put_under(item, unmatched.version.saturating_sub(1)))
-            .map_err(CommitError::NotApplied)?;
-        self.transact(vec![writes], request_token).await
+        let writes = || -> Result<_, StoreError> {
+            let read_version = unmatched.version.saturating_sub(1);
+            let mut writes = vec![self.put_under(items::unmatched(unmatched)?, read_version)?];
+            if let Some(task) = task {
+                writes.push(self.put(items::task(task)?)?);
+            }
+            Ok(writes)
+        };
+        self.transact(writes().map_err(CommitError::NotApplied)?, request_token).await
     }
 
     fn writes_of(&self, change: &Change) -> Result<Vec<TransactWriteItem>, StoreError> {
@@ -120,9 +146,11 @@ impl Store {
             .transact_write_items()
             .set_transact_items(Some(writes))
             .client_request_token(request_token);
+        let sendings = Sendings::default();
         let mut sends = 1_u32;
         loop {
-            let outcome = call.clone().send().await.map(|_| ()).map_err(classify);
+            let sent = call.clone().customize().interceptor(sendings.clone()).send().await;
+            let outcome = sent.map(|_| ()).map_err(|e| classify(e, sendings.all_answered()));
             match outcome {
                 // The same bytes under the same token are the same write, whatever became of it.
                 Err(CommitError::Unknown(_)) if sends < SENDS_MAX => {

@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Get, KeysAndAttributes, ReturnValuesOnConditionCheckFailure,
+    AttributeValue, BillingMode, ConditionCheck, Get, KeysAndAttributes,
+    ReturnValuesOnConditionCheckFailure, StreamSpecification, StreamViewType,
     TimeToLiveSpecification, TransactGetItem, TransactWriteItem, Update,
 };
 use embedded::EmbeddedStore;
@@ -178,6 +179,22 @@ async fn a_table_describes_itself() {
 
     let missing = client.describe_table().table_name("missing").send().await.unwrap_err();
     assert!(missing.into_service_error().is_resource_not_found_exception());
+}
+
+#[tokio::test]
+async fn a_table_keeps_no_stream_records_that_nobody_reads() {
+    let (_, client) = store().await;
+    let described = client.describe_table().table_name(TABLE).send().await.unwrap().table.unwrap();
+    let stream = StreamSpecification::builder().stream_enabled(true);
+    let stream = stream.stream_view_type(StreamViewType::NewAndOldImages).build().unwrap();
+    let request = client.create_table().table_name("streamed").stream_specification(stream);
+    let request = request.set_key_schema(described.key_schema);
+    let request = request.billing_mode(BillingMode::PayPerRequest);
+    let keys = described.attribute_definitions.unwrap();
+    let keys = keys.into_iter().filter(|one| ["pk", "sk"].contains(&one.attribute_name()));
+    request.set_attribute_definitions(Some(keys.collect())).send().await.unwrap();
+    let streamed = client.describe_table().table_name("streamed").send().await.unwrap();
+    assert_eq!(streamed.table.unwrap().stream_specification, None);
 }
 
 #[tokio::test]

@@ -1,0 +1,6 @@
+//! What stands between a function and Lambda: its configuration and its events.
+
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod lambda;
