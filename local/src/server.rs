@@ -59,10 +59,16 @@ async fn read(deps: &Deps, request: axum::extract::Request) -> Request {
 /// may also write products.
 fn caller(headers: &HeaderMap) -> Option<Caller> {
     let credentials = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let subject = credentials.strip_prefix("Bearer dev:")?.trim().to_owned();
+    let (scheme, token) = credentials.split_once(' ')?;
+    let subject = token.trim().strip_prefix("dev:").filter(|_| is_bearer(scheme))?.to_owned();
     let scopes = match subject.as_str() {
         "admin" => vec![SCOPE_PRODUCTS_WRITE.to_owned()],
         _ => vec![],
     };
     Some(Caller { subject, scopes })
+}
+
+/// Schemes have no case (RFC 9110, 11.1).
+fn is_bearer(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("bearer")
 }

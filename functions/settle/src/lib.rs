@@ -163,16 +163,15 @@ pub async fn handle_event(deps: &Deps, event: Value) -> Result<Value, Problem> {
         return Ok(serde_json::json!({ "ran": ran }));
     }
     let now = deps.now();
-    let mut failed = vec![];
-    for record in records {
-        let due = record.dynamodb.new_image.as_ref().and_then(|image| due_task(image, now));
-        let Some(due) = due else { continue };
-        if run_task(deps, &due).await.is_err() {
-            let number = record.dynamodb.sequence_number;
-            failed.push(serde_json::json!({ "itemIdentifier": number }));
-        }
-    }
-    Ok(serde_json::json!({ "batchItemFailures": failed }))
+    let shown = records.iter().filter_map(|record| {
+        let due = due_task(record.dynamodb.new_image.as_ref()?, now)?;
+        Some((due, record.dynamodb.sequence_number.as_str()))
+    });
+    let (due, numbers): (Vec<DueTask>, Vec<&str>) = shown.unzip();
+    let runs = run_all(deps, &due).await;
+    let failed = runs.iter().zip(numbers).filter(|(run, _)| run.is_err());
+    let failed = failed.map(|(_, number)| serde_json::json!({ "itemIdentifier": number }));
+    Ok(serde_json::json!({ "batchItemFailures": failed.collect::<Vec<_>>() }))
 }
 
 /// The task that a stream's image shows, if it is due.

@@ -1,0 +1,564 @@
+//! The house rules, checked from the files themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use api::problem::Problem;
+use api::route::ROUTES;
+use domain::task::FUNCTION_TIMEOUT_S_MAX;
+use store::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, PK, SK};
+
+/// The widest line.
+const COLUMNS_MAX: usize = 100;
+/// Folders that hold what is made or kept, and not what is written.
+const NOT_OURS: [&str; 5] = ["target", ".git", ".tools", ".latchpay", "node_modules"];
+/// What is stored as text.
+const TEXTS: [&str; 9] = ["rs", "md", "toml", "yaml", "yml", "json", "py", "sh", "txt"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every file of some endings below a folder, by its path from the root.
+fn files(below: &str, endings: &[&str]) -> Vec<(String, String)> {
+    let mut found = vec![];
+    walk(&root().join(below), &mut |path| {
+        if path.extension().is_some_and(|own| endings.iter().any(|ending| own == *ending)) {
+            let name = path.strip_prefix(root()).unwrap().display().to_string();
+            found.push((name, fs::read_to_string(path).unwrap()));
+        }
+    });
+    found.sort();
+    assert!(!found.is_empty(), "{below} has no {endings:?}");
+    found
+}
+
+fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if NOT_OURS.contains(&name) {
+            continue;
+        }
+        if path.is_dir() { walk(&path, visit) } else { visit(&path) }
+    }
+}
+
+/// Fails with all complaints at once.
+#[track_caller]
+fn check(complaints: Vec<String>) {
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+/// The lines of these files that a rule is broken in.
+fn lines(files: &[(String, String)], breaks: impl Fn(&str) -> bool) -> Vec<String> {
+    let numbered = files.iter().flat_map(|(name, text)| {
+        text.lines().enumerate().map(move |(number, line)| (name, number + 1, line))
+    });
+    let broken = numbered.filter(|(_, _, line)| breaks(line));
+    broken.map(|(name, number, line)| format!("{name}:{number}: {}", line.trim())).collect()
+}
+
+fn has_word(line: &str, word: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    line.split(|letter| !is_part(letter)).any(|one| one == word)
+}
+
+// Manifests.
+
+/// A package's manifest: its name and the names in its sections.
+struct Package {
+    folder: String,
+    name: String,
+    sections: BTreeMap<String, Vec<String>>,
+}
+
+impl Package {
+    fn dependencies(&self) -> &[String] {
+        self.sections.get("dependencies").map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Every package of the workspace.
+fn packages() -> Vec<Package> {
+    let manifests = files(".", &["toml"]);
+    let manifests = manifests.iter().filter(|(path, _)| path.ends_with("/Cargo.toml"));
+    manifests.map(|(path, text)| package(path, text)).collect()
+}
+
+fn package(path: &str, text: &str) -> Package {
+    let (mut sections, mut section) = (BTreeMap::<String, Vec<String>>::new(), String::new());
+    let mut name = String::new();
+    for line in text.lines() {
+        if let Some(header) = line.strip_prefix('[') {
+            header.trim_matches(['[', ']']).clone_into(&mut section);
+        } else if let Some((key, value)) = line.split_once('=') {
+            let key = key.trim().split('.').next().unwrap();
+            if section == "package" && key == "name" {
+                value.trim().trim_matches('"').clone_into(&mut name);
+            }
+            sections.entry(section.clone()).or_default().push(key.to_owned());
+        }
+    }
+    let folder = path.strip_suffix("/Cargo.toml").unwrap().trim_start_matches("./").to_owned();
+    assert!(!name.is_empty(), "{path} has no name");
+    Package { folder, name, sections }
+}
+
+const DOMAIN: &[&str] = &["jiff", "ring", "serde", "thiserror"];
+const STORE: &[&str] = &[
+    "aws-sdk-dynamodb",
+    "aws-smithy-runtime-api",
+    "aws-smithy-types",
+    "domain",
+    "jiff",
+    "serde",
+    "serde_dynamo",
+    "thiserror",
+];
+const GATEWAYS: &[&str] = &[
+    "base64",
+    "bytes",
+    "domain",
+    "http",
+    "jiff",
+    "ring",
+    "serde",
+    "serde_json",
+    "thiserror",
+    "x509-parser",
+];
+const API: &[&str] = &[
+    "accept-language",
+    "base64",
+    "bytes",
+    "domain",
+    "form_urlencoded",
+    "gateways",
+    "http",
+    "jiff",
+    "ring",
+    "serde",
+    "serde_json",
+    "serde_path_to_error",
+    "store",
+    "thiserror",
+];
+const FUNCTION: &[&str] = &[
+    "api",
+    "domain",
+    "futures-util",
+    "gateways",
+    "http",
+    "jiff",
+    "lambda_http",
+    "lambda_runtime",
+    "runtime",
+    "serde",
+    "serde_json",
+    "store",
+    "tokio",
+    "tracing",
+];
+
+/// What a package may depend on, where that is bounded.
+fn allowed(folder: &str) -> Option<&'static [&'static str]> {
+    match folder {
+        "shared/domain" => Some(DOMAIN),
+        "shared/store" => Some(STORE),
+        "shared/gateways" => Some(GATEWAYS),
+        "shared/api" => Some(API),
+        _ if folder.starts_with("functions/") => Some(FUNCTION),
+        _ => None,
+    }
+}
+
+#[test]
+fn each_package_depends_on_what_it_may_and_nothing_else() {
+    let mut complaints = vec![];
+    for package in packages() {
+        let Some(allowed) = allowed(&package.folder) else { continue };
+        for name in package.dependencies() {
+            if !allowed.contains(&name.as_str()) {
+                complaints.push(format!("{} must not depend on {name}", package.folder));
+            }
+        }
+    }
+    check(complaints);
+}
+
+#[test]
+fn what_is_deployed_contains_nothing_of_the_laptop_or_of_another_function() {
+    let packages = packages();
+    let by_name: BTreeMap<&str, &Package> =
+        packages.iter().map(|package| (package.name.as_str(), package)).collect();
+    let mut complaints = vec![];
+    for package in packages.iter().filter(|one| one.folder.starts_with("functions/")) {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![package]);
+        while let Some(one) = next.pop() {
+            next.extend(one.dependencies().iter().filter_map(|name| {
+                let dependency = by_name.get(name.as_str())?;
+                seen.insert(dependency.folder.as_str()).then_some(*dependency)
+            }));
+        }
+        let strange = seen.into_iter().filter(|folder| !folder.starts_with("shared/"));
+        complaints.extend(strange.map(|folder| format!("{} contains {folder}", package.folder)));
+    }
+    check(complaints);
+}
+
+#[test]
+fn packages_are_named_by_their_folders_and_keep_the_lints() {
+    let mut complaints = vec![];
+    for package in packages() {
+        let Package { folder, name, sections } = &package;
+        if Path::new(folder).file_name().unwrap().to_str() != Some(name) {
+            complaints.push(format!("{folder} holds the package {name}"));
+        }
+        let inherits = sections.get("lints").is_some_and(|keys| keys == &["workspace"]);
+        // Tests end where they fail.
+        if !inherits && folder != "tests" {
+            complaints.push(format!("{folder} does not inherit the workspace's lints"));
+        }
+        // A feature may add a port to the embedded store; none changes how anything behaves.
+        if sections.contains_key("features") && folder != "local/embedded" {
+            complaints.push(format!("{folder} has feature flags"));
+        }
+    }
+    check(complaints);
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let mut complaints = vec![];
+    for package in packages() {
+        let below = match package.folder.as_str() {
+            "tests" => "tests".to_owned(),
+            folder => format!("{folder}/src"),
+        };
+        let sources = files(&below, &["rs"]);
+        for name in package.dependencies() {
+            let spelt = name.replace('-', "_");
+            if !sources.iter().any(|(_, text)| has_word(text, &spelt)) {
+                complaints.push(format!("{} does not use {name}", package.folder));
+            }
+        }
+    }
+    check(complaints);
+}
+
+// Sources.
+
+#[test]
+fn no_line_is_wider_than_a_page() {
+    check(lines(&files(".", &["rs"]), |line| line.chars().count() > COLUMNS_MAX));
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // Spelt apart, because this file is looked at too.
+    let words =
+        [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("HA", "CK")];
+    let calls =
+        [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("dbg", "!("), "\u{feff}"];
+    check(lines(&files(".", &TEXTS), |line| {
+        words.iter().any(|word| has_word(line, word))
+            || calls.iter().any(|call| line.contains(call))
+    }));
+}
+
+#[test]
+fn no_file_speaks_of_the_machine_it_was_written_on() {
+    let paths = [concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/wo", "rk/")];
+    check(lines(&files(".", &TEXTS), |line| paths.iter().any(|path| line.contains(path))));
+}
+
+#[test]
+fn exceptions_to_lints_are_expected_with_a_reason_and_no_test_is_set_aside() {
+    let words = [concat!("#[al", "low("), concat!("#![al", "low("), concat!("#[ig", "nore")];
+    let panics = concat!("should", "_panic");
+    let sources = files(".", &["rs"]);
+    check(lines(&sources, |line| {
+        words.iter().any(|word| line.contains(word)) || has_word(line, panics)
+    }));
+}
+
+#[test]
+fn no_float_stands_outside_the_simulator_and_tests() {
+    let sources = files(".", &["rs"]).into_iter().filter(|(name, _)| {
+        !name.starts_with("local/simulator/")
+            && !name.starts_with("tests/")
+            && !name.contains("/tests/")
+    });
+    let sources: Vec<_> = sources.collect();
+    check(lines(&sources, |line| has_word(line, "f32") || has_word(line, "f64")));
+}
+
+#[test]
+fn the_store_never_scans() {
+    check(lines(&files("shared/store/src", &["rs"]), |line| line.contains(".scan(")));
+}
+
+#[test]
+fn functions_read_no_environment() {
+    let sources = files("functions", &["rs"]);
+    check(lines(&sources, |line| {
+        has_word(line, "env") && ["std::env", "env::", "env!("].iter().any(|one| line.contains(one))
+    }));
+}
+
+#[test]
+fn the_environment_and_the_clock_are_read_in_one_place() {
+    let exempt = ["shared/runtime/src/config.rs", "local/", "tests/"];
+    let sources = files(".", &["rs"]).into_iter().filter(|(name, _)| {
+        !exempt.iter().any(|one| name.starts_with(one)) && !name.contains("/tests/")
+    });
+    let sources: Vec<_> = sources.collect();
+    let calls = ["env::var", "Timestamp::now", "SystemTime::now", "Instant::now"];
+    check(lines(&sources, |line| calls.iter().any(|call| line.contains(call))));
+}
+
+#[test]
+fn the_domain_and_the_gateways_do_nothing_but_compute() {
+    let words = ["async", "await", "tokio", "SystemTime"];
+    let paths = ["std::env", "std::fs", "std::net::Tcp", "std::thread", "::now()"];
+    for folder in ["shared/domain/src", "shared/gateways/src"] {
+        check(lines(&files(folder, &["rs"]), |line| {
+            let code = line.split("//").next().unwrap();
+            words.iter().any(|word| has_word(code, word))
+                || paths.iter().any(|path| code.contains(path))
+        }));
+    }
+}
+
+// The template and the documents.
+
+/// The template without its comments.
+fn template() -> String {
+    let text = read("template.yaml");
+    let lines = text.lines().map(|line| match line.find(" #") {
+        Some(at) => &line[..at],
+        None => line,
+    });
+    lines.filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect()
+}
+
+/// The template's resources by name.
+fn resources() -> BTreeMap<String, String> {
+    let template = template();
+    let (_, below) = template.split_once("\nResources:\n").unwrap();
+    let (mut resources, mut name) = (BTreeMap::<String, String>::new(), String::new());
+    for line in below.lines() {
+        if !line.is_empty() && !line.starts_with(' ') {
+            break;
+        }
+        let is_header = line.starts_with("  ") && !line.starts_with("   ");
+        if is_header {
+            line.trim().trim_end_matches(':').clone_into(&mut name);
+        } else {
+            let block = resources.entry(name.clone()).or_default();
+            block.push_str(line);
+            block.push('\n');
+        }
+    }
+    resources
+}
+
+/// What stands behind a key, wherever it stands in a block.
+fn values<'a>(block: &'a str, key: &str) -> Vec<&'a str> {
+    let prefix = format!("{key}:");
+    let lines = block.lines().map(|line| line.trim().trim_start_matches("- "));
+    lines.filter_map(|line| Some(line.strip_prefix(&prefix)?.trim())).collect()
+}
+
+/// The template's functions by the name of their resource.
+fn functions() -> BTreeMap<String, String> {
+    let mut resources = resources();
+    resources.retain(|_, block| values(block, "Type").contains(&"AWS::Serverless::Function"));
+    resources
+}
+
+/// `create-order` is deployed as `CreateOrderFunction`.
+fn resource_name(function: &str) -> String {
+    let capital = |part: &str| format!("{}{}", part[..1].to_uppercase(), &part[1..]);
+    let parts: String = function.split('-').map(capital).collect();
+    format!("{parts}Function")
+}
+
+#[test]
+fn every_function_has_a_block_in_the_template_and_every_block_a_function() {
+    let blocks = functions();
+    let mut folders = BTreeSet::new();
+    for entry in fs::read_dir(root().join("functions")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let resource = resource_name(&name);
+        let block = blocks.get(&resource).unwrap_or_else(|| panic!("no {resource}"));
+        assert_eq!(values(block, "Binary"), [name], "{resource}");
+        folders.insert(resource);
+    }
+    assert_eq!(blocks.into_keys().collect::<BTreeSet<_>>(), folders);
+}
+
+#[test]
+fn every_route_goes_to_its_function_and_no_other_does() {
+    let mut in_template = BTreeSet::new();
+    for (resource, block) in functions() {
+        let (methods, paths) = (values(&block, "Method"), values(&block, "Path"));
+        assert_eq!(methods.len(), paths.len(), "{resource}");
+        for (method, path) in methods.into_iter().zip(paths) {
+            in_template.insert((method.to_uppercase(), path.to_owned(), resource.clone()));
+        }
+    }
+    let routes = ROUTES.iter().map(|route| {
+        (route.method.to_owned(), route.path.to_owned(), resource_name(route.function))
+    });
+    assert_eq!(in_template, routes.collect());
+}
+
+#[test]
+fn every_route_but_the_callback_needs_a_jwt() {
+    let template = resources();
+    let api = &template["Api"];
+    assert_eq!(values(api, "DefaultAuthorizer").len(), 1);
+    for (resource, block) in functions() {
+        let open = values(&block, "Authorizer");
+        let expected: &[&str] = if resource == "CallbackFunction" { &["NONE"] } else { &[] };
+        assert_eq!(open, expected, "{resource}");
+    }
+}
+
+#[test]
+fn permissions_name_their_actions_and_resources() {
+    let mut complaints = vec![];
+    for (resource, block) in resources() {
+        let policies = block.lines().filter(|line| {
+            let line = line.trim().trim_start_matches("- ");
+            let is_action = line.starts_with("dynamodb:") || line.starts_with("sqs:");
+            is_action || ["Action", "Resource", "NotAction"].iter().any(|key| line.starts_with(key))
+        });
+        let wild = policies.filter(|line| line.contains('*') || line.contains("NotAction"));
+        complaints.extend(wild.map(|line| format!("{resource}: {}", line.trim())));
+    }
+    check(complaints);
+    for (resource, block) in functions() {
+        let scans = block.contains("dynamodb:Scan");
+        assert!(!scans, "{resource} may scan");
+        assert!(block.contains("dynamodb:"), "{resource} names no action");
+    }
+    let managed = ["ManagedPolicy", "FullAccess", "CrudPolicy", "arn:aws:iam::aws"];
+    assert!(!managed.iter().any(|one| template().contains(one)), "a policy of somebody else's");
+}
+
+#[test]
+fn no_function_outlives_what_a_create_may_take() {
+    for (resource, block) in functions() {
+        let timeouts = values(&block, "Timeout");
+        let [timeout] = timeouts.as_slice() else { panic!("{resource}: {timeouts:?}") };
+        let timeout: u32 = timeout.parse().unwrap();
+        assert!(timeout <= FUNCTION_TIMEOUT_S_MAX, "{resource} runs {timeout} s");
+    }
+}
+
+#[test]
+fn the_template_makes_the_table_that_the_store_expects() {
+    let template = resources();
+    let table = &template["Table"];
+    for (name, kind, part) in
+        [(PK, "S", "HASH"), (SK, "S", "RANGE"), (DUE_SHARD, "S", "HASH"), (DUE_AT, "N", "RANGE")]
+    {
+        for entry in [
+            format!("{{ AttributeName: {name}, AttributeType: {kind} }}"),
+            format!("{{ AttributeName: {name}, KeyType: {part} }}"),
+        ] {
+            assert_eq!(table.matches(&entry).count(), 1, "{entry}");
+        }
+    }
+    assert_eq!(values(table, "IndexName"), [DUE_INDEX]);
+    assert_eq!(values(table, "ProjectionType"), ["KEYS_ONLY"]);
+    assert_eq!(values(table, "StreamViewType"), ["NEW_AND_OLD_IMAGES"]);
+}
+
+fn headings(document: &str) -> Vec<String> {
+    let text = read(document);
+    let mut in_code = false;
+    let lines = text.lines().filter(|line| {
+        in_code ^= line.starts_with("```");
+        !in_code
+    });
+    let headings = lines.filter_map(|line| line.strip_prefix("## "));
+    headings.map(|heading| heading.trim_matches('`').to_owned()).collect()
+}
+
+#[test]
+fn every_route_has_a_section_in_the_api_document_and_every_such_section_a_route() {
+    let routes: BTreeSet<String> =
+        ROUTES.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    let sections = headings("docs/api.md").into_iter().filter(|heading| heading.contains(" /"));
+    assert_eq!(sections.collect::<BTreeSet<_>>(), routes);
+}
+
+/// The problem that follows in the list of all of them. A new one fails to compile here.
+fn next(problem: Option<&Problem>) -> Option<Problem> {
+    Some(match problem {
+        None => Problem::invalid("field", "rule"),
+        Some(Problem::InvalidRequest { .. }) => Problem::Unauthenticated,
+        Some(Problem::Unauthenticated) => Problem::Forbidden,
+        Some(Problem::Forbidden) => Problem::NotFound,
+        Some(Problem::NotFound) => Problem::QuoteStale { offer: None },
+        Some(Problem::QuoteStale { .. }) => Problem::QuoteExpired { offer: None },
+        Some(Problem::QuoteExpired { .. }) => Problem::OrderSuperseded { live_order: None },
+        Some(Problem::OrderSuperseded { .. }) => Problem::OrderClosed { offer: None },
+        Some(Problem::OrderClosed { .. }) => Problem::OrderAlreadyPaid,
+        Some(Problem::OrderAlreadyPaid) => Problem::BookingNotPayable,
+        Some(Problem::BookingNotPayable) => Problem::RenewalLimitReached { max_renewals: 1 },
+        Some(Problem::RenewalLimitReached { .. }) => Problem::FlowMismatch,
+        Some(Problem::FlowMismatch) => Problem::AttemptsExhausted,
+        Some(Problem::AttemptsExhausted) => Problem::VersionConflict,
+        Some(Problem::VersionConflict) => Problem::QuoteTampered,
+        Some(Problem::QuoteTampered) => Problem::QuantityOutOfRange { min: 1, max: 2 },
+        Some(Problem::QuantityOutOfRange { .. }) => Problem::GatewayNotAccepted,
+        Some(Problem::GatewayNotAccepted) => Problem::IdempotencyMismatch,
+        Some(Problem::IdempotencyMismatch) => Problem::TooLarge,
+        Some(Problem::TooLarge) => Problem::NotJson,
+        Some(Problem::NotJson) => Problem::GatewayRefused,
+        Some(Problem::GatewayRefused) => Problem::GatewayUnavailable,
+        Some(Problem::GatewayUnavailable) => Problem::StoreUnavailable(None),
+        Some(Problem::StoreUnavailable(_)) => Problem::Internal(String::new()),
+        Some(Problem::Internal(_)) => return None,
+    })
+}
+
+#[test]
+fn every_problem_has_a_section_and_every_section_a_problem() {
+    let problems = std::iter::successors(next(None), |problem| next(Some(problem)));
+    let codes: Vec<String> = problems.map(|problem| problem.spec().1.to_owned()).collect();
+    let distinct: BTreeSet<String> = codes.iter().cloned().collect();
+    assert_eq!(distinct.len(), codes.len(), "two problems share a code");
+    let is_code =
+        |heading: &String| heading.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let sections = headings("docs/problems.md").into_iter().filter(is_code);
+    assert_eq!(sections.collect::<BTreeSet<_>>(), distinct);
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut complaints = vec![];
+    for (name, text) in files(".", &["md"]) {
+        let folder = Path::new(&name).parent().unwrap().to_owned();
+        for part in text.split("](").skip(1) {
+            let target = part.split(')').next().unwrap();
+            let (file, _) = target.split_once('#').unwrap_or((target, ""));
+            let elsewhere = target.contains("://") || target.starts_with("mailto:");
+            if !elsewhere && !file.is_empty() && !root().join(&folder).join(file).exists() {
+                complaints.push(format!("{name}: {target}"));
+            }
+        }
+    }
+    check(complaints);
+}
