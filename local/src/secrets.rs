@@ -18,7 +18,10 @@ pub fn of_folder(folder: Option<&Path>, base_url: &str, random: &Randomness) -> 
         Some(file) if file.exists() => serde_json::from_slice(&std::fs::read(file)?)?,
         Some(file) => {
             let keys = fresh(random);
-            std::fs::write(file, keys.to_string())?;
+            // Under another name first: a kill must not leave half of the secrets.
+            let unfinished = file.with_extension("new");
+            std::fs::write(&unfinished, keys.to_string())?;
+            std::fs::rename(unfinished, file)?;
             keys
         }
     };

@@ -1,7 +1,7 @@
 //! Starting the whole stack in one process.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
@@ -131,7 +131,7 @@ impl Stack {
             std::fs::create_dir_all(folder)?;
         }
         let embedded = match &options.data {
-            Some(folder) => EmbeddedStore::open(&folder.join("store.db"))?,
+            Some(folder) => open_store(folder).await?,
             None => EmbeddedStore::in_memory()?,
         };
         let folder = options.data.as_deref();
@@ -154,6 +154,27 @@ impl Stack {
         }
         Ok(Self { base_url, environment, deps, embedded, _simulator: simulator, tasks })
     }
+}
+
+/// Opens the store of a folder. The engine makes a table in several steps, so that a new store
+/// takes its name only once it has its table: a kill in between leaves nothing that is half made.
+async fn open_store(folder: &Path) -> Result<EmbeddedStore, StackError> {
+    let file = folder.join("store.db");
+    if !file.exists() {
+        let unfinished = folder.join("store.new");
+        for ending in ["", "-wal", "-shm"] {
+            let left = folder.join(format!("store.new{ending}"));
+            if left.exists() {
+                std::fs::remove_file(left)?;
+            }
+        }
+        let store = EmbeddedStore::open(&unfinished)?;
+        let client = Client::from_conf(sdk_behaviour(store.sdk_config()));
+        create_table(&client, TABLE).await.map_err(Box::new)?;
+        drop((client, store));
+        std::fs::rename(unfinished, &file)?;
+    }
+    Ok(EmbeddedStore::open(&file)?)
 }
 
 async fn deps(

@@ -8,7 +8,7 @@ use domain::change::close_task;
 use domain::decide::record_refund::refund_task_id;
 use domain::ids::BookingId;
 use domain::product::Kind;
-use domain::task::{Task, TaskId};
+use domain::task::{Task, TaskId, TaskKind};
 use domain::term;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -209,6 +209,17 @@ pub fn fen(money: &Value) -> i64 {
 }
 
 impl World {
+    /// The stored request that creates the newest order's first payment at its gateway.
+    pub async fn create_body(&self, window: &Window) -> String {
+        let (_, orders) = self.stored(window).await;
+        let task = TaskId::query(&orders.last().unwrap().payments[0].payment_id);
+        let task = self.stack.deps.store.task(&window.booking_id(), &task).await.unwrap();
+        match task.unwrap().kind {
+            TaskKind::QueryPayment { create_body, .. } => create_body,
+            other => panic!("{other:?} creates nothing"),
+        }
+    }
+
     /// The next task of a booking, whenever it is due; `None` if nothing is left to do.
     pub async fn next_task(&self, window: &Window) -> Option<Task> {
         let (deps, booking_id) = (&self.stack.deps, window.booking_id());

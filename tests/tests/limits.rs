@@ -360,6 +360,7 @@ fn largest_booking(ids: &Ids) -> Booking {
         created_at: at(3),
         pay_by: Some(at(4)),
         superseded_by: None,
+        revision: 0,
         payments: vec![payment],
         refunds: vec![],
     };

@@ -130,8 +130,14 @@ async fn is_over(deps: &Deps, booking: &Booking, order_id: &OrderId) -> Result<b
             }
             Ok(true)
         }
-        // No answer must not keep a customer from the code that is theirs.
-        QueryOutcome::Unpaid | QueryOutcome::NotFound | QueryOutcome::Unknown(_) => Ok(false),
+        // No answer must not keep a customer from the code that is theirs; but others may have
+        // voided it while the gateway was asked.
+        QueryOutcome::Unpaid | QueryOutcome::NotFound | QueryOutcome::Unknown(_) => {
+            let now = deps.store.booking(&booking.booking_id).await?;
+            let live = now.as_ref().and_then(|booking| booking.live(order_id));
+            let current = live.and_then(Order::current_payment);
+            Ok(current.is_none_or(|current| current.payment_id != payment.payment_id))
+        }
     }
 }
 

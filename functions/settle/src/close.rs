@@ -1,7 +1,7 @@
 //! Closing a code at its gateway, and believing nothing but the gateway's word.
 
 use api::problem::Problem;
-use domain::booking::{Order, Payment, PaymentStatus};
+use domain::booking::{Order, OrderStatus, Payment, PaymentStatus};
 use domain::decide::close_payment::payment_closed;
 use domain::ids::PaymentId;
 use domain::quote::after;
@@ -16,6 +16,7 @@ use runtime::news::PaymentAddress;
 use store::load::{Loaded, Want, WantOrder};
 
 use crate::Outcome;
+use crate::query::expire;
 
 /// The shortest wait between two looks at a payment, in seconds.
 const LOOK_S_MIN: i64 = 60;
@@ -32,6 +33,10 @@ pub(crate) async fn run(
         return Ok(Outcome::Done);
     };
     match payment.status {
+        // It may have been the last payment of an order whose time is over.
+        PaymentStatus::Paid | PaymentStatus::Closed if order.status == OrderStatus::Pending => {
+            expire(deps, &loaded, order).await
+        }
         PaymentStatus::Paid | PaymentStatus::Closed => Ok(Outcome::Done),
         PaymentStatus::Creating
         | PaymentStatus::Payable

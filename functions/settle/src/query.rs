@@ -68,7 +68,11 @@ async fn ask(
 }
 
 /// A payment that is over leaves its order open until `pay_by`; then the order ends.
-async fn expire(deps: &Deps, loaded: &Loaded, order: &Order) -> Result<Outcome, Problem> {
+pub(crate) async fn expire(
+    deps: &Deps,
+    loaded: &Loaded,
+    order: &Order,
+) -> Result<Outcome, Problem> {
     match order.pay_by {
         Some(pay_by) if deps.now() < pay_by => Ok(Outcome::Wait(pay_by)),
         Some(_) | None => match expire_order(&loaded.booking, deps.now()) {

@@ -8,19 +8,24 @@ use domain::ids::{PaymentId, RefundNumber};
 use domain::quote::after;
 use domain::task::{Record, Task};
 use gateways::{RefundOutcome, RefundRequest};
+use jiff::{SignedDuration, Timestamp};
 use runtime::apply::commit_once;
 use runtime::deps::Deps;
 use runtime::gateway_calls;
-use runtime::news::{NO_ORDER, news_of, record_refund_news, record_unmatched_news};
+use runtime::news::{
+    NO_ORDER, count_attention, news_of, record_refund_news, record_unmatched_news,
+};
 use runtime::telemetry::{Metric, count};
 use store::error::CommitError;
 use store::load::{Loaded, Want, WantOrder};
 
 use crate::Outcome;
 
-/// When an accepted refund is asked for again, in seconds. Source: WeChat Pay's refund query page
-/// asks for a minute between polls; read 2026-11-23.
-const POLL_S: u32 = 60;
+/// When an accepted refund is first asked for again, in seconds. Source: WeChat Pay's refund query
+/// page asks for a minute between polls, and for longer waits later; read 2026-11-23.
+const POLL_S_MIN: i64 = 60;
+/// The longest wait between two such questions, in seconds: banks take days.
+const POLL_S_MAX: i64 = 3_600;
 /// When a refund that waits for a person is asked for again, in seconds.
 const STUCK_S: u32 = 3_600;
 
@@ -59,9 +64,13 @@ pub(crate) async fn run(
         amount: refund.amount,
         reason: refund.reason.as_str(),
     };
-    let asked_before = task.tries > 1 || refund.status == RefundStatus::Submitted;
+    // Only a refund that was never touched is made without asking first.
+    let untouched = task.tries <= 1
+        && refund.attempt == 1
+        && refund.status == RefundStatus::Due
+        && refund.attention.is_none();
     let mut outcome = RefundOutcome::NotFound;
-    if asked_before {
+    if !untouched {
         outcome = gateway_calls::query_refund(deps, gateway.as_ref(), &request).await;
     }
     if outcome == RefundOutcome::NotFound {
@@ -89,6 +98,13 @@ async fn load(
             Ok(stored.map(|unmatched| Holder::Unmatched(Box::new(unmatched))))
         }
     }
+}
+
+/// As long again as the refund was accepted ago, so that waits double.
+fn next_poll(now: Timestamp, refund: &Refund) -> Timestamp {
+    let age_s = now.duration_since(refund.updated_at).as_secs();
+    let wait = SignedDuration::from_secs(age_s.clamp(POLL_S_MIN, POLL_S_MAX));
+    now.saturating_add(wait).unwrap_or(now)
 }
 
 fn order_of(loaded: &Loaded, order_seq: u32) -> Option<&Order> {
@@ -133,7 +149,7 @@ async fn settle(
         }
         RefundOutcome::Processing => {
             record(deps, task, holder, refund, news).await?;
-            Ok(Outcome::Wait(after(deps.now(), POLL_S)))
+            Ok(Outcome::Wait(next_poll(deps.now(), refund)))
         }
         RefundOutcome::Stuck(_) => {
             record(deps, task, holder, refund, news).await?;
@@ -145,11 +161,8 @@ async fn settle(
             Ok(Outcome::Restart)
         }
         RefundOutcome::Refused(_) => {
-            if !record_once(deps, holder, refund, news).await? {
-                return Ok(Outcome::Restart);
-            }
-            count(Metric::NeedsAttention, "refund_refused");
-            Ok(Outcome::Done)
+            let recorded = record_once(deps, holder, refund, news).await?;
+            Ok(if recorded { Outcome::Done } else { Outcome::Restart })
         }
         RefundOutcome::NotFound | RefundOutcome::Later(_) | RefundOutcome::Unknown(_) => {
             Ok(Outcome::Retry)
@@ -189,13 +202,21 @@ async fn record_once(
             let Some(order) = order_of(loaded, *order_seq) else { return Ok(true) };
             match record_refund(&loaded.booking, order, of(refund), &news, deps.env()) {
                 // The task stays: whether it is done is said by what `run` answers.
-                Some(change) => commit_once(deps, &change).await,
+                Some(change) => {
+                    let after = change.order(&order.order_id);
+                    let of = of(refund);
+                    count_attention(
+                        after.and_then(|o| o.refund_of(of.payment_id, of.transaction_id)),
+                    );
+                    commit_once(deps, &change).await
+                }
                 None => Ok(true),
             }
         }
         Holder::Unmatched(one) => {
             let next = record_unmatched_refund(one, refund.attempt, &news, deps.env());
             let Some((next, task)) = next else { return Ok(true) };
+            count_attention(Some(&next.refund));
             let token = deps.request_token();
             match deps.store.update_unmatched(&next, task.as_ref(), &token).await {
                 Ok(()) => Ok(true),

@@ -216,12 +216,20 @@ pub struct Order {
     /// The order that replaced this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<OrderId>,
+    /// The booking's version with which the order's own item was last written; 0 while it has none.
+    /// An item that was read beside its booking may be older than it: this tells.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revision: u64,
     /// All payments, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub payments: Vec<Payment>,
     /// All refunds, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<Refund>,
+}
+
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Order {

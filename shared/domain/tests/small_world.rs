@@ -672,6 +672,7 @@ fn check_successor(before: &Order, after: &Order) {
         reason: None,
         pay_by: None,
         superseded_by: None,
+        revision: 0,
         payments: vec![],
         refunds: vec![],
         ..order.clone()

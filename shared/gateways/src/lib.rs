@@ -259,7 +259,13 @@ pub trait Gateway: Send + Sync {
 
     /// The request that asks for the echo and capture of a payment that only a refund event named.
     /// The same call as [`Gateway::query`]; the reply is read for what the gateway carries back.
-    fn read_echo(&self, reply: &Response<Bytes>, now: Timestamp) -> Option<String>;
+    ///
+    /// `None` only on the gateway's word: it knows no such payment of ours, or carries nothing back.
+    ///
+    /// # Errors
+    /// [`Refusal`] if there is no usable answer.
+    fn read_echo(&self, reply: &Response<Bytes>, now: Timestamp)
+    -> Result<Option<String>, Refusal>;
 
     /// The request that closes a payment.
     fn close(&self, payment: &PaymentRef<'_>, stamp: Stamp) -> Request<Bytes>;

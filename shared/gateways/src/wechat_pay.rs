@@ -30,7 +30,7 @@ use self::wire::Transaction;
 use crate::settings::SettingsError;
 use crate::{
     Acknowledgement, AmountLimits, CloseOutcome, CreateOutcome, Distrust, Event, Gateway,
-    NewPayment, PaymentRef, QueryOutcome, RefundOutcome, RefundRequest, Stamp,
+    NewPayment, PaymentRef, QueryOutcome, RefundOutcome, RefundRequest, Refusal, Stamp,
 };
 
 pub use self::settings::{VerifyKeySettings, WechatPaySettings};
@@ -138,7 +138,11 @@ impl Gateway for WechatPay {
         self.queried(payment, reply, now)
     }
 
-    fn read_echo(&self, reply: &Response<Bytes>, now: Timestamp) -> Option<String> {
+    fn read_echo(
+        &self,
+        reply: &Response<Bytes>,
+        now: Timestamp,
+    ) -> Result<Option<String>, Refusal> {
         self.echo(reply, now)
     }
 

@@ -1,7 +1,7 @@
 //! What gateways tell, by a notification or when asked: recorded the same way either way.
 
 use api::problem::Problem;
-use domain::booking::{Booking, Order, Payment, RefundReason};
+use domain::booking::{Booking, Order, Payment, Refund, RefundReason, RefundStatus};
 use domain::decide::record_payment::{Recording, record_payment, record_unmatched};
 use domain::decide::record_refund::{
     ForeignRefund, REFUND_ATTEMPTS_MAX, RefundNews, RefundOf, record_foreign_refund, record_refund,
@@ -135,6 +135,8 @@ pub async fn record_capture(
         Ok(match recording {
             Recording::Applied(change) => Step::Commit(change, Recorded::Applied),
             Recording::Refunded { change, reason } => {
+                // Counted before it is durable: twice is harmless, and never would not be.
+                count_refund(at, reason);
                 Step::Commit(change, Recorded::Refunded(reason))
             }
             Recording::Settled => Step::Done(Recorded::Settled),
@@ -150,7 +152,9 @@ pub async fn record_capture(
         Recorded::Unmatched => store_unmatched(deps, at, capture).await?,
         Recorded::Applied | Recorded::Refunded(_) | Recorded::Settled => recorded,
     };
-    count_recorded(at, recorded);
+    if recorded == Recorded::Applied {
+        count(Metric::PaymentApplied, at.payment_id.as_str());
+    }
     Ok(recorded)
 }
 
@@ -164,6 +168,7 @@ async fn store_unmatched(
     let (unmatched, task) =
         record_unmatched(&at.booking_id, &at.gateway, &at.payment_id, capture, deps.env());
     let (key, payment) = (at.booking_id.key(), at.payment_id.as_str());
+    count(Metric::PaymentUnmatched, at.payment_id.as_str());
     match deps.store.commit_unmatched(&unmatched, &task, &deps.request_token()).await {
         Ok(()) => Ok(Recorded::Unmatched),
         Err(CommitError::Conflict) => {
@@ -176,18 +181,18 @@ async fn store_unmatched(
     }
 }
 
-fn count_recorded(at: &PaymentAddress, recorded: Recorded) {
-    let payment = at.payment_id.as_str();
-    match recorded {
-        Recorded::Applied => count(Metric::PaymentApplied, payment),
-        Recorded::Refunded(reason) => {
-            count(Metric::RefundDue, reason.as_str());
-            if reason == RefundReason::AmountMismatch {
-                count(Metric::AmountMismatch, payment);
-            }
-        }
-        Recorded::Settled => {}
-        Recorded::Unmatched => count(Metric::PaymentUnmatched, payment),
+fn count_refund(at: &PaymentAddress, reason: RefundReason) {
+    count(Metric::RefundDue, reason.as_str());
+    if reason == RefundReason::AmountMismatch {
+        count(Metric::AmountMismatch, at.payment_id.as_str());
+    }
+}
+
+/// Counts a refund that now stands still until a person acts. To be called before it is durable:
+/// twice is harmless, and never would not be.
+pub fn count_attention(refund: Option<&Refund>) {
+    if let Some(refund) = refund.filter(|one| one.status == RefundStatus::NeedsAttention) {
+        count(Metric::NeedsAttention, refund.refund_id.as_str());
     }
 }
 
@@ -260,7 +265,11 @@ pub async fn record_refund_news(
             return Ok(Step::Done(()));
         };
         Ok(match record_refund(&loaded.booking, order, of, news, deps.env()) {
-            Some(change) => Step::Commit(Box::new(change), ()),
+            Some(change) => {
+                let after = change.order(&order.order_id);
+                count_attention(after.and_then(|o| o.refund_of(of.payment_id, of.transaction_id)));
+                Step::Commit(Box::new(change), ())
+            }
             None => Step::Done(()),
         })
     })
@@ -283,6 +292,7 @@ pub async fn record_unmatched_news(
         let next =
             stored.and_then(|one| record_unmatched_refund(&one, of.attempt, news, deps.env()));
         let Some((next, task)) = next else { return Ok(()) };
+        count_attention(Some(&next.refund));
         let token = deps.request_token();
         match deps.store.update_unmatched(&next, task.as_ref(), &token).await {
             Ok(()) => return Ok(()),

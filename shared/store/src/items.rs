@@ -42,7 +42,8 @@ pub(crate) fn listed(booking: &Booking) -> Result<Item, StoreError> {
 }
 
 pub(crate) fn order(booking: &Booking, order: &Order) -> Result<Item, StoreError> {
-    encode(order, Key::order(&booking.booking_id, order.seq))
+    let order = Order { revision: booking.version, ..order.clone() };
+    encode(&order, Key::order(&booking.booking_id, order.seq))
 }
 
 pub(crate) fn made(booking: &Booking, id: &OrderId, order_seq: u32) -> Result<Item, StoreError> {

@@ -21,7 +21,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
-use domain::booking::{Booking, Unmatched};
+use domain::booking::{Booking, Order, Unmatched};
 use domain::change::Change;
 use domain::task::Task;
 
@@ -122,7 +122,7 @@ impl Store {
         let read_version = booking.version.saturating_sub(1);
         let mut writes = vec![self.put_under(items::booking(booking)?, read_version)?];
         for order in &change.ended {
-            writes.push(self.put(items::order(booking, order)?)?);
+            writes.push(self.put_order(booking, order)?);
         }
         if let Some((order_id, seq)) = &change.made {
             writes.push(self.put_new(items::made(booking, order_id, *seq)?)?);
@@ -179,15 +179,31 @@ impl Store {
         Ok(TransactWriteItem::builder().put(put.map_err(StoreError::corrupt)?).build())
     }
 
+    /// Writes an ended order, unless its item is another than the one that was decided on: it was
+    /// read beside the booking, and not at the same moment.
+    fn put_order(&self, booking: &Booking, order: &Order) -> Result<TransactWriteItem, StoreError> {
+        let item = items::order(booking, order)?;
+        match order.revision {
+            0 => self.put_new(item),
+            revision => self.put_if(item, "revision = :read", revision),
+        }
+    }
+
     fn put_under(&self, item: Item, read_version: u64) -> Result<TransactWriteItem, StoreError> {
+        self.put_if(item, "version = :read", read_version)
+    }
+
+    fn put_if(
+        &self,
+        item: Item,
+        condition: &str,
+        read: u64,
+    ) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
-            .condition_expression("version = :read_version")
-            .expression_attribute_values(
-                ":read_version",
-                AttributeValue::N(read_version.to_string()),
-            )
+            .condition_expression(condition)
+            .expression_attribute_values(":read", AttributeValue::N(read.to_string()))
             .build();
         Ok(TransactWriteItem::builder().put(put.map_err(StoreError::corrupt)?).build())
     }

@@ -98,14 +98,17 @@ impl Store {
     }
 
     /// Reads an order that is not the live one. What was read before the booking may have been
-    /// missing only because the order was still live then; what is read after it is conclusive.
+    /// missing only because the order was still live then. An order that was made and is not live
+    /// was stored by the commit that ended it: that it is missing can never be believed.
     async fn reread(&self, booking: &Booking, seq: u32) -> Result<Option<Order>, StoreError> {
         let is_live = booking.live_order.as_ref().is_some_and(|order| order.seq == seq);
         if is_live || seq >= booking.orders_made {
             return Ok(None);
         }
-        let item = self.get(Key::order(&booking.booking_id, seq)).await?;
-        item.map(items::decode).transpose()
+        match self.get(Key::order(&booking.booking_id, seq)).await? {
+            Some(item) => items::decode(item).map(Some),
+            None => Err(StoreError::Unavailable("an ended order is not to be seen yet".into())),
+        }
     }
 
     /// Reads unmatched money, by the digits that name its booking (see `BookingId::key`).

@@ -57,6 +57,7 @@ pub fn add_order(
         created_at: env.now,
         pay_by: None,
         superseded_by: None,
+        revision: 0,
         payments: vec![],
         refunds: vec![],
     });

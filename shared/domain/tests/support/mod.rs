@@ -170,6 +170,7 @@ pub(crate) fn order(number: u8, kind: Kind) -> Order {
         created_at: t(0),
         pay_by: None,
         superseded_by: None,
+        revision: 0,
         payments: vec![],
         refunds: vec![],
     }

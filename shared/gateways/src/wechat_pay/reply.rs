@@ -151,9 +151,21 @@ impl WechatPay {
         }
     }
 
-    pub(super) fn echo(&self, reply: &Response<Bytes>, now: Timestamp) -> Option<String> {
-        let (_, transaction) = self.read::<Transaction>(reply, now).ok()?;
-        self.is_ours(&transaction).then(|| transaction.echo())?
+    pub(super) fn echo(
+        &self,
+        reply: &Response<Bytes>,
+        now: Timestamp,
+    ) -> Result<Option<String>, Refusal> {
+        match self.read::<Transaction>(reply, now) {
+            Ok((_, transaction)) if self.is_ours(&transaction) => Ok(transaction.echo()),
+            Ok(_) => Ok(None),
+            Err(Fault::Declined(declined)) => match query_declined(declined) {
+                QueryOutcome::NotFound | QueryOutcome::Closed => Ok(None),
+                QueryOutcome::Unknown(refusal) => Err(refusal),
+                QueryOutcome::Paid(_) | QueryOutcome::Unpaid => Ok(None),
+            },
+            Err(Fault::Unusable(refusal)) => Err(refusal),
+        }
     }
 
     /// 204 is the only success of closing. A 202 (`USERPAYING`) and anything else asks.

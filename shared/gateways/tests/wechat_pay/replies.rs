@@ -254,12 +254,19 @@ fn the_echo_is_read_from_a_believed_answer_about_our_merchant_only() {
     let gateway = adapter(settings());
     let echo = |reply: &Response<Bytes>| gateway.read_echo(reply, at(NOW_S));
     let answer = transaction();
-    assert_eq!(echo(&signed(200, answer.to_string())), Some("lp1.echo".to_owned()));
-    assert_eq!(echo(&unsigned(200, answer.to_string())), None);
+    assert_eq!(echo(&signed(200, answer.to_string())), Ok(Some("lp1.echo".to_owned())));
+    // What is not known is no word that the payment is not ours.
+    assert!(echo(&unsigned(200, answer.to_string())).is_err());
+    let declined = |code: &str| json!({ "code": code, "message": "no" }).to_string();
+    assert_eq!(echo(&signed(404, declined("ORDER_NOT_EXIST"))), Ok(None));
+    assert!(echo(&unsigned(404, declined("ORDER_NOT_EXIST"))).is_err());
+    assert!(echo(&signed(429, declined("FREQUENCY_LIMITED"))).is_err());
+    assert!(echo(&unsigned(401, declined("SIGN_ERROR"))).is_err());
+    assert!(echo(&signed(500, declined("SYSTEM_ERROR"))).is_err());
     for (field, value) in [("attach", ""), ("mchid", "1"), ("appid", "wx")] {
         let mut answer = transaction();
         answer[field] = json!(value);
-        assert_eq!(echo(&signed(200, answer.to_string())), None, "{field}");
+        assert_eq!(echo(&signed(200, answer.to_string())), Ok(None), "{field}");
     }
 }
 

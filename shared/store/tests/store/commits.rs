@@ -8,7 +8,8 @@ use store::{Opened, Store};
 
 use crate::place::on_every_place;
 use crate::records::{
-    IDS, booking, close_task, commit, next_order, opened, order, t, token, unmatched, with_tasks,
+    IDS, booking, close_task, commit, next_order, opened, order, stored, t, token, unmatched,
+    with_tasks,
 };
 use crate::wrap::{Fault, Wrap, cancelled};
 
@@ -123,7 +124,7 @@ async fn a_change_writes_and_removes_all_that_it_names() {
         let ended =
             Want { booking_id: &booking.booking_id, product: false, order: WantOrder::Ended(0) };
         let ended = store.load(ended).await.unwrap().unwrap().ended;
-        assert_eq!(ended, change.ended.first().cloned());
+        assert_eq!(ended, Some(stored(&change.ended[0], &next)));
         for task in change.tasks {
             assert_eq!(store.task(&task.booking_id, &task.id()).await.unwrap(), Some(task));
         }
@@ -241,11 +242,12 @@ async fn an_order_that_ended_is_stored_as_it_ended_and_again_when_it_changes() {
         let booking = opened(&place.store, "alice", "k").await;
         let booking = commit(&place.store, next_order(&booking, 1)).await;
         let booking = commit(&place.store, next_order(&booking, 2)).await;
-        let mut ended = order(&booking, 0, 1);
+        let mut ended = stored(&order(&booking, 0, 1), &booking);
         ended.status = domain::booking::OrderStatus::Expired;
         let change = Change { ended: vec![ended.clone()], ..Change::of(&booking) };
         let booking = commit(&place.store, change).await;
         let read = place.store.booking_with_orders(&booking.booking_id).await.unwrap();
+        let ended = stored(&ended, &booking);
         assert_eq!(read, Some((booking, vec![ended])));
     })
     .await;

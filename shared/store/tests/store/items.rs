@@ -18,7 +18,7 @@ use store::tasks::DueTask;
 use crate::place::{Place, on_every_place};
 use crate::records::{
     IDS, close_task, cny, commit, full_booking, full_order, next_order, opened, order, payment,
-    payment_id, product, refund, t, token, unmatched,
+    payment_id, product, refund, stored, t, token, unmatched,
 };
 
 async fn check_booking(place: &Place, booking: &Booking) {
@@ -108,13 +108,16 @@ async fn orders_with_their_payments_and_refunds_come_back_whole() {
     on_every_place(async |place| {
         let mut booking = opened(&place.store, "alice", "k").await;
         booking.orders_made = 1;
+        let mut revision = 0;
         for order in orders(&booking) {
-            let change = Change { ended: vec![order.clone()], ..Change::of(&booking) };
+            let written = Order { revision, ..order.clone() };
+            let change = Change { ended: vec![written], ..Change::of(&booking) };
             booking = commit(&place.store, change).await;
+            revision = booking.version;
             let order_seq = WantOrder::Ended(0);
             let want = Want { booking_id: &booking.booking_id, product: false, order: order_seq };
             let read = place.store.load(want).await.unwrap().unwrap();
-            assert_eq!(read.ended, Some(order));
+            assert_eq!(read.ended, Some(stored(&order, &booking)));
         }
     })
     .await;

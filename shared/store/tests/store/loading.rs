@@ -4,7 +4,7 @@ use domain::booking::Booking;
 use domain::change::{Change, Ending};
 use domain::ids::{BookingId, OrderId};
 use store::Store;
-use store::error::StoreError;
+use store::error::{CommitError, StoreError};
 use store::load::{Loaded, Want, WantOrder};
 
 use crate::place::{Place, on_every_place};
@@ -176,6 +176,34 @@ async fn an_order_that_ends_between_the_reads_of_a_batch_is_found() {
                 }
             }
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_of_an_ended_order_that_changed_since_it_was_read_is_lost() {
+    on_every_place(async |place| {
+        let store = &place.store;
+        let booking = two_orders(store, "changed").await;
+        let ended = id_of(&booking, 0, 1);
+        let flagged = |loaded: &Loaded, seconds: i64| {
+            let mut change = Change::of(&loaded.booking);
+            let mut order = loaded.order(&ended).unwrap().clone();
+            order.pay_by = Some(t(seconds));
+            change.ended.push(order);
+            change
+        };
+        let first = load(store, &booking.booking_id, WantOrder::Ended(0)).await;
+        let meanwhile = flagged(&first, 1);
+        // The order is read before the other change, and the booking after it.
+        let torn = load_torn(place, &booking, is_booking, meanwhile, WantOrder::Ended(0)).await;
+        assert_eq!(torn.booking.version, first.booking.version + 1);
+        assert_eq!(torn.order(&ended).unwrap().pay_by, None);
+        let lost = store.commit(&flagged(&torn, 2), &token()).await;
+        assert!(matches!(lost, Err(CommitError::Conflict)), "{lost:?}");
+        let after = load(store, &booking.booking_id, WantOrder::Ended(0)).await;
+        assert_eq!(after.order(&ended).unwrap().pay_by, Some(t(1)));
+        store.commit(&flagged(&after, 2), &token()).await.unwrap();
     })
     .await;
 }

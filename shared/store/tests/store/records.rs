@@ -122,9 +122,15 @@ pub(crate) fn order(booking: &Booking, seq: u32, window: u8) -> Order {
         created_at: t(2),
         pay_by: None,
         superseded_by: None,
+        revision: 0,
         payments: vec![],
         refunds: vec![],
     }
+}
+
+/// An ended order as it is read after the commit that wrote it.
+pub(crate) fn stored(order: &Order, booking: &Booking) -> Order {
+    Order { revision: booking.version, ..order.clone() }
 }
 
 /// The change by which a window makes a booking's next order, voiding the older one.
