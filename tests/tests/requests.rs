@@ -298,7 +298,8 @@ async fn without_credentials_nothing_is_served() {
             Some("Bearer alice"),
             Some("Bearer dev:"),
             Some("Bearer dev: "),
-            Some("bearer dev:alice"),
+            Some("Bearer"),
+            Some("Basic dev:alice"),
             Some("Basic ZGV2OmFsaWNl"),
         ] {
             let call = Call::new(method.clone(), &path).json(&body_for(&path, &order_id));

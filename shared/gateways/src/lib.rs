@@ -257,10 +257,9 @@ pub trait Gateway: Send + Sync {
         now: Timestamp,
     ) -> QueryOutcome;
 
-    /// The request that asks for the echo and capture of a payment that only a refund event named.
-    /// The same call as [`Gateway::query`]; the reply is read for what the gateway carries back.
-    ///
-    /// `None` only on the gateway's word: it knows no such payment of ours, or carries nothing back.
+    /// Reads what the gateway carries back, from the answer to [`Gateway::query`] about a payment
+    /// that only a refund's event named. `None` only on the gateway's word: it knows no such
+    /// payment of ours, or carries nothing back.
     ///
     /// # Errors
     /// [`Refusal`] if there is no usable answer.
