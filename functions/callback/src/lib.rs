@@ -14,19 +14,10 @@ use runtime::telemetry::{Metric, count};
 /// Serves the route of callbacks.
 pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
     Box::pin(async move {
-        match Route::parse(&request.method, &request.path)? {
-            Route::Callback(gateway) => receive(deps, request, &gateway).await,
-            Route::GetProduct(_)
-            | Route::PutProduct(_)
-            | Route::OpenBooking
-            | Route::ListBookings
-            | Route::GetBooking(_)
-            | Route::CancelBooking(_)
-            | Route::CancelOrder(..)
-            | Route::Quote(_)
-            | Route::CreateOrder(_)
-            | Route::GeneratePayment(_) => Err(Problem::NotFound),
-        }
+        let Route::Callback(gateway) = Route::parse(&request.method, &request.path)? else {
+            return Err(Problem::NotFound);
+        };
+        receive(deps, request, &gateway).await
     })
 }
 

@@ -19,19 +19,10 @@ use store::load::{Want, WantOrder};
 /// Serves the route of orders.
 pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
     Box::pin(async move {
-        match Route::parse(&request.method, &request.path)? {
-            Route::CreateOrder(booking_id) => create(deps, request, &booking_id).await,
-            Route::GetProduct(_)
-            | Route::PutProduct(_)
-            | Route::OpenBooking
-            | Route::ListBookings
-            | Route::GetBooking(_)
-            | Route::CancelBooking(_)
-            | Route::CancelOrder(..)
-            | Route::Quote(_)
-            | Route::GeneratePayment(_)
-            | Route::Callback(_) => Err(Problem::NotFound),
-        }
+        let Route::CreateOrder(booking_id) = Route::parse(&request.method, &request.path)? else {
+            return Err(Problem::NotFound);
+        };
+        create(deps, request, &booking_id).await
     })
 }
 

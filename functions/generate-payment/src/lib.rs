@@ -29,19 +29,11 @@ const ROUNDS_MAX: u32 = 3;
 /// Serves the route of payments.
 pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
     Box::pin(async move {
-        match Route::parse(&request.method, &request.path)? {
-            Route::GeneratePayment(booking_id) => generate(deps, request, &booking_id).await,
-            Route::GetProduct(_)
-            | Route::PutProduct(_)
-            | Route::OpenBooking
-            | Route::ListBookings
-            | Route::GetBooking(_)
-            | Route::CancelBooking(_)
-            | Route::CancelOrder(..)
-            | Route::Quote(_)
-            | Route::CreateOrder(_)
-            | Route::Callback(_) => Err(Problem::NotFound),
-        }
+        let Route::GeneratePayment(booking_id) = Route::parse(&request.method, &request.path)?
+        else {
+            return Err(Problem::NotFound);
+        };
+        generate(deps, request, &booking_id).await
     })
 }
 

@@ -24,19 +24,10 @@ use store::load::{Loaded, Want, WantOrder};
 /// Serves the route of quotes.
 pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
     Box::pin(async move {
-        match Route::parse(&request.method, &request.path)? {
-            Route::Quote(booking_id) => ask(deps, request, &booking_id).await,
-            Route::GetProduct(_)
-            | Route::PutProduct(_)
-            | Route::OpenBooking
-            | Route::ListBookings
-            | Route::GetBooking(_)
-            | Route::CancelBooking(_)
-            | Route::CancelOrder(..)
-            | Route::CreateOrder(_)
-            | Route::GeneratePayment(_)
-            | Route::Callback(_) => Err(Problem::NotFound),
-        }
+        let Route::Quote(booking_id) = Route::parse(&request.method, &request.path)? else {
+            return Err(Problem::NotFound);
+        };
+        ask(deps, request, &booking_id).await
     })
 }
 
