@@ -23,8 +23,7 @@ lint:
 build:
 	$(CARGO) build $(CARGO_FLAGS) -p local
 
-# One of the tests kills and restarts the binary.
-test-rust: build
+test-rust:
 	$(CARGO) test $(CARGO_FLAGS) --workspace
 
 template: $(VENV)/ready

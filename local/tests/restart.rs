@@ -1,6 +1,8 @@
 //! The real program, killed at any moment and started again on what it left behind.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends here")]
+#![expect(clippy::expect_used, clippy::arithmetic_side_effects, reason = "a test ends here")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,20 +19,15 @@ use tokio::task::JoinSet;
 const READY: Duration = Duration::from_secs(5);
 const CUSTOMERS: u32 = 6;
 
-/// The program, where cargo puts it: one folder above the tests.
-fn program() -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let program = tests.parent().unwrap().parent().unwrap().join("latchpay");
-    assert!(program.exists(), "{program:?} is not built: run `cargo build -p local` first");
-    program
-}
+/// The program.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_latchpay");
 
 /// A folder for data, empty at first and gone in the end.
 struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let path = program().parent().unwrap().join("restart-data").join(name);
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -51,7 +48,7 @@ struct Program {
 
 impl Program {
     fn spawn(folder: &Folder, port: u16) -> Child {
-        Command::new(program())
+        Command::new(PROGRAM)
             .args(["--port", &port.to_string(), "--log", "off", "--data"])
             .arg(&folder.0)
             .stdout(Stdio::piped())
