@@ -20,9 +20,9 @@ pub(crate) async fn run(
     task: &Task,
     payment_id: &PaymentId,
 ) -> Result<Outcome, Problem> {
-    let Some(loaded) = load(deps, task).await? else { return Ok(Outcome::Done) };
+    let Some(loaded) = load(deps, task).await? else { return Ok(Outcome::Retry) };
     let Some((order, payment)) = find(&loaded, task, payment_id) else {
-        return Ok(Outcome::Done);
+        return Ok(Outcome::Retry);
     };
     // What ended an order has left a task for each of its codes.
     if order.status != OrderStatus::Pending {

@@ -41,11 +41,12 @@ pub(crate) async fn run(
     payment_id: &PaymentId,
     transaction_id: &str,
 ) -> Result<Outcome, Problem> {
+    // Money is owed: that its record is not to be seen is no reason to forget it.
     let Some(holder) = load(deps, task, payment_id, transaction_id).await? else {
-        return Ok(Outcome::Done);
+        return Ok(Outcome::Retry);
     };
     let Some((refund, name)) = find(&holder, payment_id, transaction_id) else {
-        return Ok(Outcome::Done);
+        return Ok(Outcome::Retry);
     };
     if refund.is_settled() {
         return Ok(Outcome::Done);
