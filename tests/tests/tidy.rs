@@ -253,6 +253,22 @@ fn every_dependency_is_used() {
     check(complaints);
 }
 
+#[test]
+fn every_test_that_the_rules_name_exists() {
+    let sources = files(".", &["rs"]);
+    let page = read("docs/rules.md");
+    let names = page.split('`').skip(1).step_by(2).filter(|name| name.matches('_').count() > 4);
+    let missing = names.filter(|name| {
+        let declared = format!("fn {name}(");
+        !sources.iter().any(|(_, text)| text.contains(&declared))
+    });
+    check(
+        missing
+            .map(|name| format!("docs/rules.md names {name}, and no test has that name"))
+            .collect(),
+    );
+}
+
 // Sources.
 
 #[test]
