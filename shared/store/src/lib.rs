@@ -32,8 +32,6 @@ use crate::sendings::Sendings;
 
 /// How often one transaction is sent while its outcome stays unknown.
 const SENDS_MAX: u32 = 2;
-/// The longest `ClientRequestToken`, in characters.
-pub const REQUEST_TOKEN_LEN_MAX: usize = 36;
 
 /// The table, through the SDK.
 #[derive(Clone, Debug)]

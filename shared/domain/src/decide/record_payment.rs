@@ -6,10 +6,11 @@ use crate::booking::{
 };
 use crate::change::{Change, Ending};
 use crate::decide::Env;
+use crate::decide::record_refund::refund_task;
 use crate::gateway::{Capture, GatewayName};
 use crate::ids::{BookingId, PaymentId};
 use crate::product::{Kind, LatePayment, Product};
-use crate::task::{Record, Task, TaskId, TaskKind};
+use crate::task::{Record, Task, TaskId};
 use crate::term;
 
 /// What captured money does.
@@ -184,21 +185,6 @@ fn new_refund(
         updated_at: env.now,
         attention: None,
         reversed_attempts: vec![],
-    }
-}
-
-fn refund_task(booking_id: &BookingId, record: Record, refund: &Refund, env: Env<'_>) -> Task {
-    Task {
-        booking_id: booking_id.clone(),
-        record,
-        kind: TaskKind::Refund {
-            payment_id: refund.payment_id.clone(),
-            transaction_id: refund.transaction_id.clone(),
-            first_refund_id: refund.refund_id.clone(),
-        },
-        due_at: env.now,
-        tries: 0,
-        attention: None,
     }
 }
 

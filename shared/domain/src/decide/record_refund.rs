@@ -138,35 +138,43 @@ pub fn record_refund(
     *refund = next_refund(refund, of.attempt, news, env)?;
     let refund = refund.clone();
     let mut change = Change::of(booking);
-    let record = Record::Order { order_id: order.order_id.clone(), order_seq: order.seq };
-    let task = task_of(&refund, &record, &booking.booking_id, env);
     match (was_settled, refund.is_settled()) {
-        (_, true) => change.done.push(task.id()),
-        (true, false) => change.tasks.push(task),
+        (_, true) => change.done.push(refund_task_id(&refund, env)),
+        (true, false) => {
+            let record = Record::Order { order_id: order.order_id.clone(), order_seq: order.seq };
+            change.tasks.push(refund_task(&booking.booking_id, record, &refund, env));
+        }
         (false, false) => {}
     }
     change.put_back(order);
     Some(change)
 }
 
-fn task_of(refund: &Refund, record: &Record, booking_id: &BookingId, env: Env<'_>) -> Task {
-    let payment_id = refund.payment_id.clone();
-    let transaction_id = refund.transaction_id.clone();
-    let first_refund_id = env.ids.refund(payment_id.as_str(), &transaction_id, 1);
+/// The task that gives a refund's money back, whatever attempt it is at.
+pub(super) fn refund_task(
+    booking_id: &BookingId,
+    record: Record,
+    refund: &Refund,
+    env: Env<'_>,
+) -> Task {
     Task {
         booking_id: booking_id.clone(),
-        record: record.clone(),
-        kind: TaskKind::Refund { payment_id, transaction_id, first_refund_id },
+        record,
+        kind: TaskKind::Refund {
+            payment_id: refund.payment_id.clone(),
+            transaction_id: refund.transaction_id.clone(),
+            first_refund_id: attempt_id(refund, 1, env),
+        },
         due_at: env.now,
         tries: 0,
         attention: None,
     }
 }
 
-/// The name of the task that works on a refund, whatever attempt it is at.
+/// The name of that task.
 #[must_use]
 pub fn refund_task_id(refund: &Refund, env: Env<'_>) -> TaskId {
-    TaskId::refund(&env.ids.refund(refund.payment_id.as_str(), &refund.transaction_id, 1))
+    TaskId::refund(&attempt_id(refund, 1, env))
 }
 
 /// Records news of the refund of unmatched money; `None` if it changes nothing. A new attempt after
@@ -180,7 +188,8 @@ pub fn record_unmatched_refund(
 ) -> Option<(Unmatched, Option<Task>)> {
     let refund = next_refund(&unmatched.refund, attempt, news, env)?;
     let reopened = unmatched.refund.is_settled() && !refund.is_settled();
-    let task = reopened.then(|| task_of(&refund, &Record::Unmatched, &unmatched.booking_id, env));
+    let task =
+        reopened.then(|| refund_task(&unmatched.booking_id, Record::Unmatched, &refund, env));
     let version = unmatched.version.saturating_add(1);
     Some((Unmatched { refund, version, ..unmatched.clone() }, task))
 }
