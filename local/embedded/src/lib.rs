@@ -17,6 +17,7 @@ use std::path::Path;
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region};
 use dynoxide::{Database, DynoxideError};
+use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 
 use crate::writes::WriteEvent;
@@ -47,7 +48,22 @@ pub const WRITE_EVENTS_MAX: usize = 1024;
 pub struct EmbeddedStore {
     database: Database,
     writes: broadcast::Sender<WriteEvent>,
+    thread: Thread,
 }
+
+/// Where the engine works.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Thread {
+    /// On a thread where it may block; other tasks go on meanwhile.
+    Blocking,
+    /// On the caller's own.
+    Callers,
+}
+
+/// Why a query beside the SDK has no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the query was refused")]
+pub struct QueryError(#[source] DynoxideError);
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +98,28 @@ impl EmbeddedStore {
 
     fn over(database: Database) -> Self {
         let (writes, _) = broadcast::channel(WRITE_EVENTS_MAX);
-        Self { database, writes }
+        Self { database, writes, thread: Thread::Blocking }
+    }
+
+    /// The same store, whose every call takes effect on the caller's thread and at once.
+    ///
+    /// For a simulation that decides itself when tasks give way: with a thread of its own the
+    /// engine would answer whenever the operating system lets it. Without anything that gives way
+    /// around each call, racing tasks never interleave, and no race shows.
+    #[must_use]
+    pub fn on_callers_thread(self) -> Self {
+        Self { thread: Thread::Callers, ..self }
+    }
+
+    /// Runs a `Query` beside the SDK, and answers every item of its first page.
+    ///
+    /// `request` is as in DynamoDB's JSON. For whoever checks what is stored: it is no call that
+    /// a wrapper would see, count or fail.
+    ///
+    /// # Errors
+    /// [`QueryError`]: the engine refuses it.
+    pub fn query(&self, request: &Value) -> Result<Vec<Map<String, Value>>, QueryError> {
+        operations::query(&self.database, request).map_err(QueryError)
     }
 
     /// A configuration of the SDK client that talks to this store.

@@ -2,10 +2,11 @@
 
 use dynoxide::actions::create_table::CreateTableRequest;
 use dynoxide::{Database, DynoxideError};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::EmbeddedStore;
+use crate::{EmbeddedStore, Thread};
 
 /// What goes back over HTTP.
 pub(crate) struct Answer {
@@ -16,7 +17,7 @@ pub(crate) struct Answer {
 impl EmbeddedStore {
     /// Runs `operation` where it may block and answers as AWS would.
     ///
-    /// Every call gives way to the other tasks before it takes effect, as a call over a network
+    /// Unless it runs on the caller's thread, every call gives way to the other tasks before it takes effect, as a call over a network
     /// would.
     /// Moving it to another thread does not ensure that: on a busy machine its answer may be there
     /// before the caller would have waited, and a racing read-modify-write would look correct.
@@ -28,9 +29,14 @@ impl EmbeddedStore {
         operation: String,
         body: Vec<u8>,
     ) -> Result<Answer, tokio::task::JoinError> {
-        tokio::task::yield_now().await;
-        let store = self.clone();
-        tokio::task::spawn_blocking(move || store.answer_blocking(&operation, &body)).await
+        match self.thread {
+            Thread::Callers => Ok(self.answer_blocking(&operation, &body)),
+            Thread::Blocking => {
+                tokio::task::yield_now().await;
+                let store = self.clone();
+                tokio::task::spawn_blocking(move || store.answer_blocking(&operation, &body)).await
+            }
+        }
     }
 
     fn answer_blocking(&self, operation: &str, body: &[u8]) -> Answer {
@@ -76,6 +82,23 @@ fn call<Request: DeserializeOwned, Response: Serialize>(
     let response = execute(request)?;
     serde_json::to_string(&response)
         .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Found {
+    #[serde(default)]
+    items: Vec<Map<String, Value>>,
+}
+
+/// The items of a query's first page.
+pub(crate) fn query(
+    database: &Database,
+    request: &Value,
+) -> dynoxide::Result<Vec<Map<String, Value>>> {
+    let answer = run(database, "Query", request.to_string().as_bytes())?;
+    let found: Found = serde_json::from_str(&answer).map_err(|error| unreadable(&error))?;
+    Ok(found.items)
 }
 
 /// The engine's decoders name the class of their error in a prefix, which must not reach callers.

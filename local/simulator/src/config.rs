@@ -1,9 +1,12 @@
 //! What the laptop stack decides for the simulator.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
 use jiff::Timestamp;
 
 /// Waits between deliveries of one notification: the gateways' own schedules, shortened.
@@ -14,6 +17,12 @@ pub const REFUND_DELAY_MS: u64 = 300;
 
 /// Tells the gateways' time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Carries a notification to its callback; nothing where it is not answered in time.
+pub type Courier = Arc<dyn Fn(Request<Bytes>) -> Carrying + Send + Sync>;
+
+/// A notification on its way.
+pub type Carrying = Pin<Box<dyn Future<Output = Option<Response<Bytes>>> + Send>>;
 
 /// How the simulator runs.
 pub struct SimulatorConfig {
@@ -31,6 +40,8 @@ pub struct SimulatorConfig {
     pub retry_schedule: Vec<Duration>,
     /// The time from accepting a refund to its outcome.
     pub refund_delay: Duration,
+    /// Who carries notifications; `None` sends them over plain HTTP.
+    pub courier: Option<Courier>,
 }
 
 impl SimulatorConfig {
@@ -43,6 +54,7 @@ impl SimulatorConfig {
             data: None,
             retry_schedule: RETRY_SCHEDULE_MS.map(Duration::from_millis).to_vec(),
             refund_delay: Duration::from_millis(REFUND_DELAY_MS),
+            courier: None,
         }
     }
 }

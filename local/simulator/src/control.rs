@@ -43,11 +43,22 @@ pub(crate) async fn pay(State(shared): State<Arc<Shared>>, body: Bytes) -> Respo
 }
 
 pub(crate) async fn ledger(State(shared): State<Arc<Shared>>) -> Response {
+    Json(json!({ "payments": all_payments(&shared) })).into_response()
+}
+
+/// Every payment that a gateway knows, the oldest first.
+pub(crate) fn all_payments(shared: &Shared) -> Vec<Value> {
     let state = shared.lock();
     let mut payments: Vec<&Payment> = state.ledger.payments().collect();
     payments.sort_by_key(|payment| payment.created_at);
-    let payments: Vec<Value> = payments.into_iter().map(payment_view).collect();
-    Json(json!({ "payments": payments })).into_response()
+    payments.into_iter().map(payment_view).collect()
+}
+
+/// The payment that some gateway knows under the merchant's number.
+pub(crate) fn payment_of(shared: &Shared, payment_id: &str) -> Option<Value> {
+    let state = shared.lock();
+    let payment = state.ledger.payments().find(|payment| payment.key.payment_id == payment_id);
+    payment.map(payment_view)
 }
 
 pub(crate) async fn faults(State(shared): State<Arc<Shared>>) -> Response {

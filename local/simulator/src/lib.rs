@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{any, get, post};
+use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -58,6 +59,18 @@ impl Simulator {
         let worker = runtime.spawn(delivery::work(Arc::clone(&shared), queue));
         delivery::resume(&shared);
         Ok(Self { shared, worker: worker.abort_handle() })
+    }
+
+    /// What `GET /simulator/ledger` answers as `payments`, the oldest first.
+    #[must_use]
+    pub fn payments(&self) -> Vec<Value> {
+        control::all_payments(&self.shared)
+    }
+
+    /// One of [`Simulator::payments`], by the number that the merchant gave it.
+    #[must_use]
+    pub fn payment(&self, payment_id: &str) -> Option<Value> {
+        control::payment_of(&self.shared, payment_id)
     }
 
     /// Every route, each with its `/simulator` prefix.

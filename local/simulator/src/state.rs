@@ -42,10 +42,11 @@ impl Shared {
         // After a restart the same seed must not repeat the nonces of the first run.
         let random = Random::new(config.seed ^ ledger.last_number().rotate_left(32));
         let faults = FaultPlan::default();
+        let client = Client::new(config.courier.clone());
         Ok(Self {
             config,
             wechat_pay: Keys::embedded()?,
-            client: Client::new(),
+            client,
             overtaken: watch::Sender::new(0),
             jobs,
             state: Mutex::new(State { ledger, random, faults, journal }),
