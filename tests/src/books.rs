@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use domain::booking::{Booking, BookingStatus, Order, OrderStatus, Payment, RefundStatus};
+use domain::booking::{Booking, BookingStatus, Order, OrderStatus, Payment, Refund, RefundStatus};
 use domain::change::close_task;
 use domain::decide::record_refund::refund_task_id;
 use domain::ids::BookingId;
@@ -57,7 +57,7 @@ impl World {
         let (booking, orders) = self.stored(window).await;
         let ledger = self.ledger().await.into_iter();
         let ledger = ledger.map(|entry| (crate::text(&entry["payment_id"]), entry)).collect();
-        Books { booking: &booking, orders: &orders, ledger }.check().err()
+        Books { booking: &booking, orders: &orders, ledger: &ledger }.check(Owed::IsPaidBack).err()
     }
 
     /// Waits until everything has settled by itself: with the worker running, in real time.
@@ -95,14 +95,30 @@ impl World {
 }
 
 /// What is stored of one booking, and what the gateways say.
-struct Books<'a> {
-    booking: &'a Booking,
-    orders: &'a [Order],
-    ledger: HashMap<String, Value>,
+pub struct Books<'a> {
+    /// The booking.
+    pub booking: &'a Booking,
+    /// All its orders, oldest first.
+    pub orders: &'a [Order],
+    /// The ledger's entries, by payment id.
+    pub ledger: &'a HashMap<String, Value>,
+}
+
+/// What may have become of money that is owed back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owed {
+    /// All of it is back.
+    IsPaidBack,
+    /// It is back, or none of it is and a person is called.
+    MayWaitForAPerson,
 }
 
 impl Books<'_> {
-    fn check(&self) -> Result<(), String> {
+    /// Whether every fen is accounted for and nothing is left open.
+    ///
+    /// # Errors
+    /// What does not agree, or is not settled yet.
+    pub fn check(&self, owed: Owed) -> Result<(), String> {
         let (mut applied, mut kept_fen) = (0, 0);
         for order in self.orders {
             self.check_place(order)?;
@@ -110,7 +126,8 @@ impl Books<'_> {
             for payment in &order.payments {
                 let Some(entry) = self.ledger.get(payment.payment_id.as_str()) else { continue };
                 kept_fen += fen(&entry["captured"]) - fen(&entry["refunded"]);
-                bought += check_payment(order, payment, entry)?;
+                kept_fen -= waiting_fen(order, payment);
+                bought += check_payment(order, payment, entry, owed)?;
                 self.check_open(order, payment, entry)?;
             }
             let expected = usize::from(order.status == OrderStatus::Paid);
@@ -170,7 +187,12 @@ impl Books<'_> {
 
 /// Each captured transaction is applied, or has gone back in full: exactly one of the two.
 /// Answers how many were applied.
-fn check_payment(order: &Order, payment: &Payment, entry: &Value) -> Result<usize, String> {
+fn check_payment(
+    order: &Order,
+    payment: &Payment,
+    entry: &Value,
+    owed: Owed,
+) -> Result<usize, String> {
     let mut applied = 0;
     for transaction in entry["transactions"].as_array().unwrap() {
         let id = transaction["transaction_id"].as_str().unwrap();
@@ -182,6 +204,9 @@ fn check_payment(order: &Order, payment: &Payment, entry: &Value) -> Result<usiz
             .map(|refund| fen(&refund["amount"]))
             .sum();
         match order.refund_of(&payment.payment_id, id) {
+            Some(refund) if owed == Owed::MayWaitForAPerson && waits_for_a_person(refund) => {
+                ensure(back == 0, || format!("{refund:?} waits, and {back} is back"))?;
+            }
             Some(refund) => {
                 if refund.status != RefundStatus::Succeeded || back != fen(&transaction["amount"]) {
                     return Err(format!("{refund:?} is not done: {refunds:?}"));
@@ -196,6 +221,18 @@ fn check_payment(order: &Order, payment: &Payment, entry: &Value) -> Result<usiz
         }
     }
     Ok(applied)
+}
+
+fn waits_for_a_person(refund: &Refund) -> bool {
+    refund.is_of(&refund.payment_id, &refund.transaction_id)
+        && refund.attention.is_some()
+        && refund.status != RefundStatus::Succeeded
+}
+
+/// What a payment's gateway still holds although it is owed back.
+fn waiting_fen(order: &Order, payment: &Payment) -> i64 {
+    let refunds = order.refunds.iter().filter(|it| it.payment_id == payment.payment_id);
+    refunds.filter(|refund| waits_for_a_person(refund)).map(|refund| refund.amount.amount).sum()
 }
 
 fn ensure(holds: bool, why: impl Fn() -> String) -> Result<(), String> {

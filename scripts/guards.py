@@ -1,0 +1,318 @@
+#!/usr/bin/env python3
+"""Takes out each guard of the rules in turn, and says how soon that shows.
+
+A guard is a line of the product. Here stands what becomes of it when it is taken out; in a copy of
+the tree that is done, the simulation (or the model) is built and run, and it has to fail. The
+table goes into docs/correctness.md.
+
+    guards.py --check          every guard still stands exactly once in its file (seconds)
+    guards.py                  all guards (about a minute and a half for each, on two cores)
+    guards.py --only refund    those with that word in their name
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+WORK = ROOT / "target" / "guards"
+DOCUMENT = ROOT / "docs" / "correctness.md"
+BEGIN, END = "<!-- guards: begin -->\n", "<!-- guards: end -->"
+PROFILE = "simulate"
+# Seeds that a guard has until it must have shown.
+SEEDS_MAX = 2_000
+# The longest that one guard's run may take, in seconds.
+RUN_S_MAX = 1_200
+
+
+class Guard:
+    """What keeps a rule, and how it is taken out."""
+
+    def __init__(self, name, rule, file, find, replace, by="simulation"):
+        self.name, self.rule, self.file = name, rule, file
+        self.find, self.replace, self.by = find, replace, by
+
+
+GUARDS = [
+    Guard(
+        name="a booking is written under the version that was read",
+        rule="the lock",
+        file="shared/store/src/lib.rs",
+        find='''self.put_if(item, "version = :read", read_version)''',
+        replace='''{
+            let _ = read_version;
+            self.put(item)
+        }''',
+    ),
+    Guard(
+        name="an ended order is written over the item that was read",
+        rule="2",
+        file="shared/store/src/lib.rs",
+        find='''revision => self.put_if(item, "revision = :read", revision),''',
+        replace="_ => self.put(item),",
+    ),
+    Guard(
+        name="an order must be live to be bought",
+        rule="6",
+        file="shared/domain/src/decide/record_payment.rs",
+        find="OrderStatus::Superseded => return Some(RefundReason::Superseded),",
+        replace="OrderStatus::Superseded => {}",
+    ),
+    Guard(
+        name="the captured amount is the order's",
+        rule="4",
+        file="shared/domain/src/decide/record_payment.rs",
+        find="if capture.captured != order.amount {",
+        replace="if capture.captured.currency != order.amount.currency {",
+    ),
+    Guard(
+        name="an order's kind fits the booking at the payment time",
+        rule="7",
+        file="shared/domain/src/decide/record_payment.rs",
+        find="if !fits_booking(booking, order, capture) {",
+        replace="if false && !fits_booking(booking, order, capture) {",
+    ),
+    Guard(
+        name="renewals keep their limit when a payment arrives",
+        rule="3",
+        file="shared/domain/src/decide/record_payment.rs",
+        find="let renewable = booking.renewals < booking.pins.max_renewals;",
+        replace="let renewable = true;",
+    ),
+    Guard(
+        name="late money is refused where the product refuses it",
+        rule="7",
+        file="shared/domain/src/decide/record_payment.rs",
+        find="(late && refused).then_some(RefundReason::LatePayment)",
+        replace="(late && refused && false).then_some(RefundReason::LatePayment)",
+    ),
+    Guard(
+        name="a transaction is recorded once",
+        rule="2",
+        file="shared/domain/src/decide/record_payment.rs",
+        find="if is_settled(order, payment, capture) {",
+        replace="if false && is_settled(order, payment, capture) {",
+    ),
+    Guard(
+        name="a second transaction of a payment goes back",
+        rule="2",
+        file="shared/domain/src/decide/record_payment.rs",
+        find='''if payment.transaction_id.is_some() {
+        return Some(RefundReason::DuplicatePayment);''',
+        replace='''if payment.transaction_id.is_some() && order.status == OrderStatus::Paid {
+        return Some(RefundReason::DuplicatePayment);''',
+    ),
+    Guard(
+        name="a refund's id derives from its attempt",
+        rule="2, 8",
+        file="shared/domain/src/decide/record_refund.rs",
+        find="env.ids.refund(payment_id, &refund.transaction_id, attempt)",
+        replace="env.ids.refund(payment_id, &refund.transaction_id, attempt.min(1))",
+    ),
+    Guard(
+        name="a refund's id derives from its transaction",
+        rule="2, 8",
+        file="shared/domain/src/ids.rs",
+        find="let parts = [payment_id.as_bytes(), transaction_id.as_bytes(), &attempt.to_be_bytes()];",
+        replace='''let _ = transaction_id;
+        let parts = [payment_id.as_bytes(), b"", &attempt.to_be_bytes()];''',
+    ),
+    Guard(
+        name="a notification is acknowledged after its commit",
+        rule="5",
+        file="functions/callback/src/lib.rs",
+        find="return Acknowledgement::Retry;",
+        replace="return Acknowledgement::Done;",
+    ),
+    Guard(
+        name="an order that ends has its open codes closed",
+        rule="9",
+        file="shared/domain/src/change.rs",
+        find='''        self.close_open_payments(&mut order, now);
+        self.ended.push(order);''',
+        replace='''        let _ = now;
+        self.ended.push(order);''',
+    ),
+    Guard(
+        name="switching the gateway closes the other code",
+        rule="9",
+        file="shared/domain/src/decide/start_payment.rs",
+        find='''    change.close_open_payments(&mut order, env.now);
+    let limit''',
+        replace="    let limit",
+        by="model",
+    ),
+    Guard(
+        name="only the gateway's word closes a payment",
+        rule="9",
+        file="functions/settle/src/close.rs",
+        find="CloseOutcome::Unknown(_) => Ok(Outcome::Retry),",
+        replace="CloseOutcome::Unknown(_) => closed(deps, loaded, order, payment).await,",
+    ),
+    Guard(
+        name="'not found' is believed only when no create can be on its way",
+        rule="9",
+        file="functions/settle/src/close.rs",
+        find="if deps.now() <= conclusive {",
+        replace="if false && deps.now() <= conclusive {",
+    ),
+    Guard(
+        name="a payment is written with the task that asks for it",
+        rule="9",
+        file="shared/domain/src/decide/start_payment.rs",
+        find="change.tasks.push(query_task(&echo, &plan, (at.create_body)(&plan), env.now));",
+        replace="let _ = query_task(&echo, &plan, (at.create_body)(&plan), env.now);",
+    ),
+    Guard(
+        name="no create is sent after pay_by",
+        rule="9",
+        file="shared/runtime/src/create_payment.rs",
+        find="if order.pay_by.is_none_or(|pay_by| pay_by <= deps.now()) {",
+        replace="if false && order.pay_by.is_none_or(|pay_by| pay_by <= deps.now()) {",
+    ),
+    Guard(
+        name="a lost notification is found by asking",
+        rule="9",
+        file="shared/runtime/src/create_payment.rs",
+        find="record_capture(deps, address, capture).await?;",
+        replace="let _ = (address, capture);",
+    ),
+    Guard(
+        name="a code is shown only if its payment is still wanted",
+        rule="1",
+        file="shared/runtime/src/create_payment.rs",
+        find="Some(change) if change.shows(payment_id) => {",
+        replace="Some(change) => {",
+    ),
+    Guard(
+        name="an order id is used once",
+        rule="1, 2",
+        file="shared/store/src/lib.rs",
+        find="writes.push(self.put_new(items::made(booking, order_id, *seq)?)?);",
+        replace="writes.push(self.put(items::made(booking, order_id, *seq)?)?);",
+    ),
+    Guard(
+        name="an order expires only when none of its codes can be paid",
+        rule="9",
+        file="shared/domain/src/decide/close_payment.rs",
+        find="order.pay_by.is_some_and(|pay_by| pay_by <= now) && !order.has_unsettled_payment()",
+        replace="order.pay_by.is_some_and(|pay_by| pay_by <= now)",
+        by="model",
+    ),
+]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="only look whether each stands")
+    parser.add_argument("--only", default="", help="those with this in their name")
+    arguments = parser.parse_args()
+    missing = [complaint for guard in GUARDS for complaint in complaints(guard)]
+    if missing:
+        sys.exit("\n".join(missing))
+    if arguments.check:
+        print(f"{len(GUARDS)} guards stand in their places")
+        return
+    chosen = [guard for guard in GUARDS if arguments.only in guard.name]
+    copy_tree()
+    for checker in sorted({guard.by for guard in chosen}):
+        show("nothing taken out", *run(checker))
+    rows = [row(guard) for guard in chosen]
+    if not arguments.only:
+        write(rows)
+    if any(not caught for _, caught in rows):
+        sys.exit("a guard was taken out and nothing failed")
+
+
+def complaints(guard):
+    count = (ROOT / guard.file).read_text().count(guard.find)
+    return [] if count == 1 else [f"{guard.file}: {count} times, for {guard.name!r}: {guard.find}"]
+
+
+def copy_tree():
+    """Copies what is tracked; an unchanged file keeps its time, so that it is not built again."""
+    files = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout.split("\0")
+    for name in filter(None, files):
+        source, target = ROOT / name, WORK / "tree" / name
+        if not source.is_file():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists() or target.read_bytes() != source.read_bytes():
+            shutil.copyfile(source, target)
+
+
+def row(guard):
+    """Takes a guard out, runs its checker, and puts the guard back."""
+    path = WORK / "tree" / guard.file
+    whole = path.read_text()
+    path.write_text(whole.replace(guard.find, guard.replace))
+    try:
+        caught, words = run(guard.by)
+    finally:
+        path.write_text(whole)
+    show(guard.name, caught, words)
+    place = f"`{guard.file}`"
+    return f"| {guard.name} | {guard.rule} | {place} | {words} |", caught
+
+
+def run(checker):
+    """Builds a checker and runs it; answers whether it failed, and how."""
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(WORK / "target")}
+    build = ["cargo", "build", "--locked", "--quiet", "--profile", PROFILE, "-p", checker]
+    built = subprocess.run(
+        build, cwd=WORK / "tree", env=environment, capture_output=True, text=True, check=False
+    )
+    if built.returncode != 0:
+        sys.exit(built.stderr)
+    binary, arguments = {
+        "simulation": ("simulate", ["--seeds", str(SEEDS_MAX)]),
+        "model": ("model", []),
+    }[checker]
+    ran = subprocess.run(
+        [str(WORK / "target" / PROFILE / binary), *arguments],
+        cwd=WORK / "tree", capture_output=True, text=True, timeout=RUN_S_MAX, check=False,
+    )
+    if ran.returncode == 0:
+        return False, "nothing failed"
+    return True, words_of(checker, ran.stdout + ran.stderr)
+
+
+def words_of(checker, output):
+    if checker == "simulation":
+        broken = re.search(r"seed (\d+): rule (\d+) is broken", output)
+        if broken:
+            seeds = int(broken[1]) + 1
+            return f"simulation, {seeds} seed{'s' if seeds > 1 else ''}: rule {broken[2]}"
+        panicked = re.search(r"panicked at ([^:]+)", output)
+        return f"simulation: panics in `{panicked[1]}`" if panicked else "simulation: fails"
+    return model_words(output)
+
+
+def model_words(output):
+    steps = len(re.findall(r"^ +\d+\. ", output, re.MULTILINE))
+    broken = re.search(r"broken: ([^:\n]+)", output)
+    return f"model, {steps} steps: {broken[1]}" if broken else "model: fails"
+
+
+def show(name, caught, words):
+    print(f"{'caught ' if caught else 'passes '} {name}: {words}", flush=True)
+
+
+def write(rows):
+    text = DOCUMENT.read_text()
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    table = "| guard | rule | where | taken out, it shows in |\n| --- | --- | --- | --- |\n"
+    table += "".join(line + "\n" for line, _ in rows)
+    DOCUMENT.write_text(before + BEGIN + table + END + after)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+//! The end of a run: faults have stopped, and everything has to settle by itself.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use domain::booking::{Order, RefundStatus};
+use http::Method;
+use serde_json::json;
+use tests::books::{Books, Owed};
+
+use crate::clock;
+use crate::rules::{Checked, Violation};
+use crate::snapshot::{Recorded, Snapshot};
+use crate::worker::{next_due_ms, run};
+use crate::world::World;
+
+/// How long everything may take to settle once faults have stopped, in simulated time. The longest
+/// waits are a term's code (two hours), the gateway's grace and the worker's hour between tries.
+const SETTLING: Duration = Duration::from_secs(24 * 3_600);
+/// How often the worker may have to be called in that time.
+const RUNS_MAX: u32 = 2_000;
+/// How long gateways take to finish what they have begun: their last notification comes after an
+/// hour.
+const GATEWAYS: Duration = Duration::from_secs(2 * 3_600);
+
+/// Stops all faults and waits until everything has settled.
+///
+/// # Errors
+/// A [`Violation`] of rule 9 if it has not in time, and of rule 2 if the books do not agree.
+pub async fn settle(world: &World) -> Checked {
+    world.sky.clear();
+    let (status, _) = world.control(Method::PUT, "/simulator/faults", &json!({})).await;
+    assert_eq!(status, 200, "no faults are a plan too");
+    tokio::time::sleep(GATEWAYS).await;
+    repeat_unheard(world).await;
+    let limit = clock::elapsed() + SETTLING;
+    for _ in 0..RUNS_MAX {
+        if clock::elapsed() > limit {
+            break;
+        }
+        let waiting = unsettled(world);
+        let Some(due_ms) = next_due_ms(world) else { break };
+        if waiting.is_none() {
+            break;
+        }
+        let now_ms = clock::now().as_millisecond();
+        let wait_ms = u64::try_from(due_ms.saturating_sub(now_ms)).unwrap_or_default();
+        tokio::time::sleep(Duration::from_millis(wait_ms + 1)).await;
+        run(world, json!({})).await;
+        // A refund that was just accepted is finished in a moment.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    world.watch.audit();
+    match unsettled(world) {
+        Some(what) => Err(Violation { rule: 9, what }),
+        None => Ok(()),
+    }
+}
+
+/// Repeats what asking cannot find. A gateway that took money twice for one payment shows one
+/// transaction only, and what it takes for a code after it has confirmed its close is asked for by
+/// nobody: when such a notification is lost, the money stands in the gateway's bill alone.
+async fn repeat_unheard(world: &World) {
+    for entry in world.simulator.payments() {
+        let payment_id = entry["payment_id"].as_str().unwrap();
+        let transactions = entry["transactions"].as_array().unwrap();
+        if entry["closed"] == false && transactions.len() == 1 {
+            continue;
+        }
+        for transaction in transactions {
+            let id = transaction["transaction_id"].as_str().unwrap();
+            let bookings = world.watch.bookings();
+            let mut recorded = bookings.iter().map(|booking| booking.recorded(payment_id, id));
+            if recorded.all(|one| matches!(one, Recorded::Not)) {
+                let replay = json!({ "transaction_id": id });
+                world.control(Method::POST, "/simulator/replay", &replay).await;
+            }
+        }
+    }
+}
+
+/// What has not settled; `None` if every fen is accounted for and nothing is left to do.
+fn unsettled(world: &World) -> Option<String> {
+    let ledger = world.simulator.payments().into_iter();
+    let ledger: HashMap<_, _> =
+        ledger.map(|entry| (entry["payment_id"].as_str().unwrap().to_owned(), entry)).collect();
+    let mut stored = 0;
+    for booking in world.watch.bookings() {
+        let orders: Vec<Order> = booking.orders().cloned().collect();
+        stored += orders.iter().map(|order| order.payments.len()).sum::<usize>();
+        let books = Books { booking: &booking.booking, orders: &orders, ledger: &ledger };
+        if let Err(why) = books.check(Owed::MayWaitForAPerson) {
+            return Some(why);
+        }
+        if let Some(task) = unfinished(&booking) {
+            return Some(task);
+        }
+    }
+    (ledger.len() > stored).then(|| "a gateway has a payment that is not stored".to_owned())
+}
+
+/// A task that still has something to do. What waits for a person is asked for now and then, and
+/// that is all.
+fn unfinished(booking: &Snapshot) -> Option<String> {
+    let waits = |id: &str| {
+        booking.orders().flat_map(|order| &order.refunds).any(|refund| {
+            refund.status != RefundStatus::Succeeded
+                && refund.attention.is_some()
+                && id.starts_with("refund#")
+        })
+    };
+    let mut tasks = booking.tasks.iter();
+    let task = tasks.find(|(id, _)| !waits(id));
+    task.map(|(_, task)| format!("still to do: {task:?}"))
+}

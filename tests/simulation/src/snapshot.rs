@@ -1,0 +1,115 @@
+//! One booking with all that stands beside it in the table, as of one write.
+
+use std::collections::BTreeMap;
+
+use domain::booking::{Booking, Order, Refund, RefundReason, Unmatched};
+use domain::ids::OrderId;
+use domain::task::Task;
+use embedded::{EmbeddedStore, PARTITION_KEY, SORT_KEY};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+/// A booking's partition, read beside the SDK.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The booking with its live order.
+    pub booking: Booking,
+    /// The orders that have ended, by position.
+    pub ended: BTreeMap<u32, Order>,
+    /// What is still to be done, by the task's name.
+    pub tasks: BTreeMap<String, Task>,
+    /// Money that matches no payment.
+    pub unmatched: Vec<Unmatched>,
+}
+
+impl Snapshot {
+    /// Reads a partition; `None` while it has no booking.
+    #[must_use]
+    pub fn of(store: &EmbeddedStore, table: &str, partition: &str) -> Option<Self> {
+        let request = json!({
+            "TableName": table,
+            "KeyConditionExpression": format!("{PARTITION_KEY} = :pk"),
+            "ExpressionAttributeValues": { ":pk": { "S": partition } },
+            "ConsistentRead": true,
+        });
+        let items = store.query(&request).expect("a partition can be read");
+        let mut booking = None;
+        let (mut ended, mut tasks, mut unmatched) = (BTreeMap::new(), BTreeMap::new(), vec![]);
+        for item in items {
+            let name = item[SORT_KEY]["S"].as_str().unwrap().to_owned();
+            match name.split('#').next().unwrap() {
+                "summary" => booking = Some(decode(item)),
+                "order" => {
+                    let order: Order = decode(item);
+                    ended.insert(order.seq, order);
+                }
+                "task" => {
+                    tasks.insert(name.trim_start_matches("task#").to_owned(), decode(item));
+                }
+                "unmatched" => unmatched.push(decode(item)),
+                _ => {}
+            }
+        }
+        booking.map(|booking| Self { booking, ended, tasks, unmatched })
+    }
+
+    /// Every order, oldest first, the live one last.
+    pub fn orders(&self) -> impl Iterator<Item = &Order> {
+        self.ended.values().chain(&self.booking.live_order)
+    }
+
+    /// The order of an id.
+    #[must_use]
+    pub fn order(&self, order_id: &OrderId) -> Option<&Order> {
+        self.orders().find(|order| order.order_id == *order_id)
+    }
+
+    /// Whether a transaction is to go back.
+    #[must_use]
+    pub fn owes(&self, transaction_id: &str) -> bool {
+        let refunds = self.orders().flat_map(|order| &order.refunds);
+        let mut refunds = refunds.chain(self.unmatched.iter().map(|one| &one.refund));
+        refunds.any(|refund| refund.transaction_id == transaction_id && is_ours(refund))
+    }
+
+    /// What became of a captured transaction of a payment.
+    #[must_use]
+    pub fn recorded(&self, payment_id: &str, transaction_id: &str) -> Recorded<'_> {
+        for order in self.orders() {
+            for payment in order.payments.iter().filter(|p| p.payment_id.as_str() == payment_id) {
+                if let Some(refund) = order.refund_of(&payment.payment_id, transaction_id) {
+                    return Recorded::Refunded(refund);
+                }
+                if payment.transaction_id.as_deref() == Some(transaction_id) {
+                    return Recorded::Applied(order);
+                }
+            }
+        }
+        let mut unmatched = self.unmatched.iter().map(|one| &one.refund);
+        unmatched
+            .find(|refund| refund.transaction_id == transaction_id)
+            .map_or(Recorded::Not, Recorded::Refunded)
+    }
+}
+
+/// What is stored of a captured transaction.
+#[derive(Clone, Copy, Debug)]
+pub enum Recorded<'a> {
+    /// Nothing.
+    Not,
+    /// It bought this order.
+    Applied(&'a Order),
+    /// It goes back.
+    Refunded(&'a Refund),
+}
+
+/// Whether a refund is ours to make.
+#[must_use]
+pub fn is_ours(refund: &Refund) -> bool {
+    refund.reason != RefundReason::ForeignRefund
+}
+
+fn decode<T: DeserializeOwned>(item: Map<String, Value>) -> T {
+    let item: serde_dynamo::Item = serde_json::from_value(Value::Object(item)).unwrap();
+    serde_dynamo::from_item(item).unwrap()
+}
