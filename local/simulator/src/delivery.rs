@@ -66,15 +66,18 @@ pub(crate) struct Announcement {
 /// Brings notifications to their callbacks.
 pub(crate) enum Client {
     /// Plain HTTP: the callbacks are on this machine.
-    Http(HttpClient<HttpConnector, Full<Bytes>>),
+    Http(Box<HttpClient<HttpConnector, Full<Bytes>>>),
     /// Whoever the configuration names.
     Courier(Courier),
 }
 
 impl Client {
     pub(crate) fn new(courier: Option<Courier>) -> Self {
-        let http = || Self::Http(HttpClient::builder(TokioExecutor::new()).build_http());
-        courier.map_or_else(http, Self::Courier)
+        courier.map_or_else(Self::over_http, Self::Courier)
+    }
+
+    fn over_http() -> Self {
+        Self::Http(Box::new(HttpClient::builder(TokioExecutor::new()).build_http()))
     }
 
     /// The answer, or nothing where there was none in time.
