@@ -7,7 +7,7 @@ use domain::booking::{
     Booking, BookingStatus, EndReason, Order, OrderStatus, PaymentStatus, RefundReason,
     RefundStatus, Unmatched,
 };
-use domain::change::Change;
+use domain::change::{Change, UnmatchedChange};
 use domain::product::{Flow, LatePayment, PriceCheck, Product, Unit};
 use domain::task::{Task, TaskKind};
 use store::error::StoreError;
@@ -141,11 +141,11 @@ async fn every_reason_of_a_refund_comes_back() {
             RefundReason::Unmatched,
             RefundReason::ForeignRefund,
         ] {
-            let version = stored.version.strict_add(1);
-            stored = Unmatched { version, ..stored };
-            stored.refund.reason = reason;
-            stored.refund.attention = None;
-            place.store.update_unmatched(&stored, None, &token()).await.unwrap();
+            let mut change = UnmatchedChange::of(&stored);
+            change.unmatched.refund.reason = reason;
+            change.unmatched.refund.attention = None;
+            place.store.update_unmatched(&change, &token()).await.unwrap();
+            stored = change.unmatched;
             let payment = stored.refund.payment_id.as_str();
             let read = place.store.unmatched(booking_id.key(), payment, "4200").await.unwrap();
             assert_eq!(read.as_ref(), Some(&stored));
