@@ -143,6 +143,12 @@ async fn a_refund_that_was_finally_refused_is_listed_and_succeeds_when_it_is_tri
     assert_eq!(listed(&world).await, Vec::<Value>::new());
     assert_eq!(refund_of(&window, &old).await["status"], "due");
     assert_eq!(audit(&world, &window).await, [done]);
+    // It asks before it makes anything: while no answer arrives, nothing is made.
+    faults(&world, json!({ "calls_failed_after": 1.0 })).await;
+    world.settle().await;
+    assert!(at_gateway(&world, &old).await.is_empty());
+    faults(&world, json!({})).await;
+    world.clock.advance_s(HOUR_S);
     world.drive(std::slice::from_ref(&window)).await;
     let refund = refund_of(&window, &old).await;
     assert_eq!((&refund["status"], &refund["refund_id"]), (&json!("succeeded"), &refund_id));

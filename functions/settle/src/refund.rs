@@ -62,8 +62,8 @@ pub(crate) async fn run(
         amount: refund.amount,
         reason: refund.reason.as_str(),
     };
-    // Only a refund that was never touched is made without asking first; a task that starts over was
-    // begun before.
+    // Only a refund that was never touched is made without asking first. A task that starts over
+    // was begun before.
     let untouched = task.tries <= 1
         && refund.attempt == 1
         && refund.status == RefundStatus::Due

@@ -116,8 +116,8 @@ impl Store {
         }
     }
 
-    /// Puts a claimed task off like [`Store::put_off_task`], and in the same transaction raises that
-    /// it was tried many times.
+    /// Puts a claimed task off like [`Store::put_off_task`], and raises in the same transaction
+    /// that it was tried many times.
     ///
     /// # Errors
     /// [`StoreError`]; whether it happened may be unknown.

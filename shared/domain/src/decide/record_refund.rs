@@ -135,8 +135,8 @@ pub struct RefundOf<'a> {
 
 /// Records news of a refund on its order; `None` if it changes nothing.
 ///
-/// A settled refund's task is done; a new attempt after a settled one gets a task again. A reason to
-/// look that is new is raised, and success clears it.
+/// A settled refund's task is done; a new attempt after a settled one gets a task again. A new
+/// reason to look is raised, and success clears it.
 #[must_use]
 pub fn record_refund(
     booking: &Booking,
