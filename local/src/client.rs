@@ -1,10 +1,10 @@
-//! A small JSON client, for the demo and for tests over HTTP.
+//! A small JSON client, for the program's commands and for tests over HTTP.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
-use runtime::config::plain_connector;
+use runtime::config::{plain_connector, tls_connector};
 use runtime::transport::{NoReply, Transport};
 use serde_json::Value;
 
@@ -65,17 +65,26 @@ impl Call {
 }
 
 impl Client {
-    /// A client of the server at `base_url`.
+    /// A client of the server at `base_url`, by TLS where that begins with `https:`.
     #[must_use]
     pub fn new(base_url: impl Into<String>) -> Self {
-        let transport = Arc::new(Transport::new(plain_connector()));
-        Self { transport, base_url: base_url.into(), bearer: None }
+        let base_url = base_url.into();
+        // Root certificates are read only where they are needed.
+        let is_tls = base_url.starts_with("https:");
+        let connector = if is_tls { tls_connector() } else { plain_connector() };
+        Self { transport: Arc::new(Transport::new(connector)), base_url, bearer: None }
+    }
+
+    /// The same client with a bearer token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { bearer: Some(format!("Bearer {token}")), ..self.clone() }
     }
 
     /// The same client with the laptop's credentials of a customer.
     #[must_use]
     pub fn as_customer(&self, customer_id: &str) -> Self {
-        Self { bearer: Some(format!("Bearer dev:{customer_id}")), ..self.clone() }
+        self.with_token(&format!("dev:{customer_id}"))
     }
 
     /// Sends a call.

@@ -1,6 +1,7 @@
 //! The laptop stack: every handler behind one port, the embedded store beneath the real SDK
 //! client, the `settle` worker, and the gateways' simulator. No deployed function contains it.
 
+pub mod attention;
 pub mod client;
 pub mod demo;
 pub mod dispatch;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use api::problem::error_chain;
 use clap::{Args, Parser, Subcommand};
-use local::demo;
 use local::stack::{Options, Stack};
+use local::{attention, demo};
 use tracing_subscriber::EnvFilter;
 
 /// Latchpay on your laptop: the whole payment flow, with nothing else installed.
@@ -49,6 +49,8 @@ struct Serve {
 enum Play {
     /// Two windows, two codes, both paid: one booking, one refund
     Demo,
+    /// What waits for a person, on this laptop or in a deployment
+    Attention(attention::Options),
 }
 
 #[tokio::main]
@@ -58,6 +60,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let outcome = match command.play {
         Some(Play::Demo) => play_demo().await,
+        Some(Play::Attention(options)) => look_after(options).await,
         None => serve(command.serve).await,
     };
     match outcome {
@@ -95,6 +98,11 @@ async fn play_demo() -> Result<(), String> {
     println!("ready {}", stack.base_url);
     let story = demo::play(&stack.base_url, |line| println!("{line}")).await;
     story.map_err(|error| error_chain(&error))
+}
+
+async fn look_after(options: attention::Options) -> Result<(), String> {
+    let told = attention::run(options, |line| println!("{line}")).await;
+    told.map_err(|error| error_chain(&error))
 }
 
 fn what_to_try(base_url: &str) -> String {

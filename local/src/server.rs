@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::request::{BODY_LEN_MAX, Caller, Request, SCOPE_PRODUCTS_WRITE};
+use api::request::{BODY_LEN_MAX, Caller, Request, SCOPE_ATTENTION_WRITE, SCOPE_PRODUCTS_WRITE};
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::response::Response;
@@ -56,13 +56,13 @@ async fn read(deps: &Deps, request: axum::extract::Request) -> Request {
 }
 
 /// The stand-in for the authorizer: `Bearer dev:<customer_id>` is that customer, and `dev:admin`
-/// may also write products.
+/// may also write products, and see and release what waits for a person.
 fn caller(headers: &HeaderMap) -> Option<Caller> {
     let credentials = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = credentials.split_once(' ')?;
     let subject = token.trim().strip_prefix("dev:").filter(|_| is_bearer(scheme))?.to_owned();
     let scopes = match subject.as_str() {
-        "admin" => vec![SCOPE_PRODUCTS_WRITE.to_owned()],
+        "admin" => vec![SCOPE_PRODUCTS_WRITE.to_owned(), SCOPE_ATTENTION_WRITE.to_owned()],
         _ => vec![],
     };
     Some(Caller { subject, scopes })

@@ -264,6 +264,7 @@ fn routes(window: &Window, order_id: &str) -> Vec<(Method, String)> {
         path.replace("{product_id}", "desk-order")
             .replace("{booking_id}", booking_id)
             .replace("{order_id}", order_id)
+            .replace("{attention_id}", &format!("refund-{order_id}"))
     };
     let routes = ROUTES.iter().filter(|route| route.function != "callback");
     routes.map(|route| (route.method.parse().unwrap(), filled(route.path))).collect()

@@ -15,7 +15,7 @@ use settle::{LEASE_S, TRIES_UNTIL_ATTENTION};
 use store::schema::DUE_SHARDS;
 use tests::books::fen;
 use tests::faults::{Failure, Fate, Faults};
-use tests::{GLANCE, Window, World, expect, expect_problem, order_in, text, time};
+use tests::{GLANCE, PATIENCE, Window, World, expect, expect_problem, order_in, text, time};
 
 /// How long a gateway's refund takes under [`faults`], and how long a test waits for it.
 const REFUND: Duration = Duration::from_millis(40);
@@ -204,6 +204,53 @@ async fn a_refund_that_the_gateway_finally_refuses_stands_in_needs_attention() {
     assert_eq!(orders[0].refunds[0].status, RefundStatus::NeedsAttention);
     assert!(at_gateway(&world, &old).await.is_empty());
     assert!(world.next_task(&window).await.is_none(), "a final refusal ends the work");
+}
+
+#[tokio::test]
+async fn a_refund_whose_refusal_lost_a_race_asks_before_it_is_made_again() {
+    let store = StoreFaults::default();
+    let world = World::start_with(|options| {
+        options.settle = false;
+        options.wrap_store = Some(store.wrap());
+    })
+    .await;
+    faults(&world, json!({})).await;
+    let (window, old) = owed(&world, "alice").await;
+    // While somebody's own refund is on its way, the gateway finally refuses ours.
+    faults(&world, json!({ "refund_outcome": "closed", "refund_delay_ms": 1_000 })).await;
+    let (_, orders) = world.stored(&window).await;
+    let deps = &world.stack.deps;
+    let gateway = deps.gateway(&orders[0].payments[0].gateway).unwrap();
+    let refund = &orders[0].refunds[0];
+    let by_hand = gateways::RefundRequest {
+        payment_id: refund.payment_id.as_str(),
+        transaction_id: &refund.transaction_id,
+        number: "BY-HAND-1",
+        amount: refund.amount,
+        reason: "by hand",
+    };
+    gateway_calls::refund(deps, gateway.as_ref(), &by_hand).await;
+    store.follow(|call| match call.operation.as_str() {
+        "TransactWriteItems" => Fate::FailsBefore(Failure::TransactionConflict),
+        _ => Fate::Works,
+    });
+    settle::run_due(deps).await.unwrap();
+    store.heal();
+    assert_eq!(refund_of(&window, &old).await["status"], "due", "the refusal was not stored");
+    for _ in 0..PATIENCE.as_millis().checked_div(GLANCE.as_millis()).unwrap() {
+        if at_gateway(&world, &old).await[0]["status"] == "closed" {
+            break;
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+    // Now ours would be taken; while no answer arrives, nothing is made.
+    faults(&world, json!({ "calls_failed_after": 1.0 })).await;
+    world.settle().await;
+    assert_eq!(at_gateway(&world, &old).await.len(), 1);
+    faults(&world, json!({})).await;
+    world.clock.advance_s(3_601);
+    world.drive(&[window]).await;
+    assert_eq!(at_gateway(&world, &old).await.len(), 2);
 }
 
 #[tokio::test]

@@ -36,6 +36,9 @@ pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
             | Route::Quote(_)
             | Route::CreateOrder(_)
             | Route::GeneratePayment(_)
+            | Route::ListAttention
+            | Route::GetAttention(_)
+            | Route::ReleaseAttention(..)
             | Route::Callback(_) => Err(Problem::NotFound),
         }
     })

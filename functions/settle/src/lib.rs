@@ -11,12 +11,13 @@ mod refund;
 use std::time::Duration;
 
 use api::problem::Problem;
+use domain::attention::{Attention, MANY_TRIES};
 use domain::quote::after;
-use domain::task::{Task, TaskKind};
+use domain::task::{TRIES_AFRESH, Task, TaskKind};
 use futures_util::StreamExt;
 use jiff::Timestamp;
 use runtime::deps::Deps;
-use runtime::telemetry::{Metric, count};
+use runtime::news::count_raised;
 use serde::Deserialize;
 use serde_json::Value;
 use store::schema::{DUE_AT, DUE_SHARDS, Key, PK, SK};
@@ -67,11 +68,14 @@ pub async fn run_task(deps: &Deps, due: &DueTask) -> Result<bool, Problem> {
             deps.store.finish_task(&task).await?;
             return Ok(true);
         }
-        Outcome::Retry => retry(deps, &task).await,
+        Outcome::Retry => {
+            put_off(deps, &task).await?;
+            return Ok(true);
+        }
         Outcome::Wait(until) => {
             Task { due_at: until, tries: task.tries.saturating_sub(1), ..task.clone() }
         }
-        Outcome::Restart => Task { due_at: deps.now(), tries: 0, ..task.clone() },
+        Outcome::Restart => Task { due_at: deps.now(), tries: TRIES_AFRESH, ..task.clone() },
     };
     deps.store.put_off_task(&task, &next).await?;
     Ok(true)
@@ -87,21 +91,48 @@ async fn work(deps: &Deps, task: &Task) -> Result<Outcome, Problem> {
     }
 }
 
-/// The same task after a jittered wait that doubles with each try; flagged when there were many.
-async fn retry(deps: &Deps, task: &Task) -> Task {
+/// Puts a task off that did not come to its end; flagged when there were many tries.
+async fn put_off(deps: &Deps, task: &Task) -> Result<(), Problem> {
+    let mut next = later(deps, task);
+    if task.tries < TRIES_UNTIL_ATTENTION || task.attention.is_some() {
+        return Ok(deps.store.put_off_task(task, &next).await?);
+    }
+    let is_raised = match &task.kind {
+        // The refund's own record says it, and clears it when its money is back.
+        TaskKind::Refund { payment_id, transaction_id, .. } => {
+            refund::flag(deps, task, payment_id, transaction_id).await
+        }
+        TaskKind::ClosePayment { .. } | TaskKind::QueryPayment { .. } => Ok(false),
+    };
+    match is_raised {
+        Ok(true) => {
+            next.attention = Some(MANY_TRIES.to_owned());
+            deps.store.put_off_task(task, &next).await?;
+        }
+        Ok(false) => {
+            next.attention = Some(MANY_TRIES.to_owned());
+            let raised = Attention::of_task(task, deps.now());
+            count_raised(std::slice::from_ref(&raised));
+            deps.store.flag_task(task, &next, &raised).await?;
+        }
+        Err(problem) => {
+            // Without its flag the task is flagged at its next try.
+            tracing::warn!(task = task.id().as_str(), ?problem, "refund not flagged");
+            deps.store.put_off_task(task, &next).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The same task after a jittered wait that doubles with each try.
+fn later(deps: &Deps, task: &Task) -> Task {
     let longest_s = 2_u32.checked_pow(task.tries).unwrap_or(BACKOFF_S_MAX).min(BACKOFF_S_MAX);
     let [draw, ..] = deps.fresh();
     // Half of the longest wait, and a random part of the other half.
     let parts = u64::from(longest_s).saturating_mul(u64::from(draw).saturating_add(255));
     let wait = Duration::from_millis(parts.saturating_mul(1_000) / 510);
     let due_at = deps.now().saturating_add(wait).unwrap_or_else(|_| deps.now());
-    let mut next = Task { due_at, ..task.clone() };
-    if task.tries >= TRIES_UNTIL_ATTENTION && task.attention.is_none() {
-        next.attention = Some("many_tries".to_owned());
-        count(Metric::NeedsAttention, task.id().as_str());
-        refund::flag(deps, task).await;
-    }
-    next
+    Task { due_at, ..task.clone() }
 }
 
 /// Runs every task that is due, all shards side by side: what one gateway holds up does not keep

@@ -1,6 +1,7 @@
 //! Giving money back: ask before repeating, until it is confirmed back or finally refused.
 
 use api::problem::Problem;
+use domain::attention::MANY_TRIES;
 use domain::booking::{Order, Refund, RefundStatus, Unmatched};
 use domain::decide::record_refund::{RefundNews, RefundOf, record_refund, record_unmatched_refund};
 use domain::gateway::GatewayName;
@@ -9,14 +10,10 @@ use domain::quote::after;
 use domain::task::{Record, Task};
 use gateways::{RefundOutcome, RefundRequest};
 use jiff::{SignedDuration, Timestamp};
-use runtime::apply::commit_once;
+use runtime::apply::{commit_once, commit_unmatched_once};
 use runtime::deps::Deps;
 use runtime::gateway_calls;
-use runtime::news::{
-    NO_ORDER, count_attention, news_of, record_refund_news, record_unmatched_news,
-};
-use runtime::telemetry::{Metric, count};
-use store::error::CommitError;
+use runtime::news::{NO_ORDER, count_raised, news_of, record_refund_news, record_unmatched_news};
 use store::load::{Loaded, Want, WantOrder};
 
 use crate::Outcome;
@@ -65,7 +62,8 @@ pub(crate) async fn run(
         amount: refund.amount,
         reason: refund.reason.as_str(),
     };
-    // Only a refund that was never touched is made without asking first.
+    // Only a refund that was never touched is made without asking first. A task that starts over
+    // was begun before.
     let untouched = task.tries <= 1
         && refund.attempt == 1
         && refund.status == RefundStatus::Due
@@ -154,7 +152,6 @@ async fn settle(
         }
         RefundOutcome::Stuck(_) => {
             record(deps, task, holder, refund, news).await?;
-            count(Metric::NeedsAttention, "refund_stuck");
             Ok(Outcome::Wait(after(deps.now(), STUCK_S)))
         }
         RefundOutcome::Failed(_) => {
@@ -204,27 +201,19 @@ async fn record_once(
             match record_refund(&loaded.booking, order, of(refund), &news, deps.env()) {
                 // The task stays: whether it is done is said by what `run` answers.
                 Some(change) => {
-                    let after = change.order(&order.order_id);
-                    let of = of(refund);
-                    count_attention(
-                        after.and_then(|o| o.refund_of(of.payment_id, of.transaction_id)),
-                    );
+                    count_raised(&change.raised);
                     commit_once(deps, &change).await
                 }
                 None => Ok(true),
             }
         }
         Holder::Unmatched(one) => {
-            let next = record_unmatched_refund(one, refund.attempt, &news, deps.env());
-            let Some((next, task)) = next else { return Ok(true) };
-            count_attention(Some(&next.refund));
-            let token = deps.request_token();
-            match deps.store.update_unmatched(&next, task.as_ref(), &token).await {
-                Ok(()) => Ok(true),
-                Err(CommitError::Conflict) => Ok(false),
-                Err(error @ (CommitError::NotApplied(_) | CommitError::Unknown(_))) => {
-                    Err(error.into())
+            match record_unmatched_refund(one, refund.attempt, &news, deps.env()) {
+                Some(change) => {
+                    count_raised(&change.raised);
+                    commit_unmatched_once(deps, &change).await
                 }
+                None => Ok(true),
             }
         }
     }
@@ -238,24 +227,21 @@ const fn of(refund: &Refund) -> RefundOf<'_> {
     }
 }
 
-/// Flags the refund of a task that was tried many times. The task itself is flagged as well, so
-/// that failing to say it twice loses nothing.
-pub(crate) async fn flag(deps: &Deps, task: &Task) {
-    let domain::task::TaskKind::Refund { payment_id, transaction_id, .. } = &task.kind else {
-        return;
+/// Flags the refund of a task that was tried many times. `false` if its record is not to be seen.
+///
+/// # Errors
+/// [`Problem`] of the store: then nothing is flagged, and the next try does it again.
+pub(crate) async fn flag(
+    deps: &Deps,
+    task: &Task,
+    payment_id: &PaymentId,
+    transaction_id: &str,
+) -> Result<bool, Problem> {
+    let Some(holder) = load(deps, task, payment_id, transaction_id).await? else {
+        return Ok(false);
     };
-    let news = RefundNews::Flagged { code: "many_tries".to_owned() };
-    let flagged = async {
-        let holder = load(deps, task, payment_id, transaction_id).await?;
-        let found = holder.as_ref().and_then(|one| find(one, payment_id, transaction_id));
-        match (&holder, found) {
-            (Some(holder), Some((refund, _))) => {
-                record(deps, task, holder, &refund, Some(news)).await
-            }
-            (Some(_) | None, _) => Ok(()),
-        }
-    };
-    if let Err(problem) = flagged.await {
-        tracing::warn!(task = task.id().as_str(), ?problem, "refund not flagged");
-    }
+    let Some((refund, _)) = find(&holder, payment_id, transaction_id) else { return Ok(false) };
+    let news = RefundNews::Flagged { code: MANY_TRIES.to_owned() };
+    record(deps, task, &holder, &refund, Some(news)).await?;
+    Ok(true)
 }

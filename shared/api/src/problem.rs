@@ -2,6 +2,7 @@
 
 use domain::booking::Booking;
 use domain::decide::Rejection;
+use domain::decide::release::NotReleased;
 use domain::ids::Ids;
 use domain::product::Flow;
 use domain::quote::{Offer, Quote};
@@ -59,6 +60,8 @@ pub enum Problem {
     FlowMismatch,
     /// No attempt is left at that gateway.
     AttemptsExhausted,
+    /// It cannot be tried again.
+    RetryNotPossible,
     /// Too many others change the booking at once.
     VersionConflict,
     /// The token was not made for this.
@@ -112,6 +115,7 @@ impl Problem {
             Self::RenewalLimitReached { .. } => (StatusCode::CONFLICT, "renewal_limit_reached"),
             Self::FlowMismatch => (StatusCode::CONFLICT, "flow_mismatch"),
             Self::AttemptsExhausted => (StatusCode::CONFLICT, "attempts_exhausted"),
+            Self::RetryNotPossible => (StatusCode::CONFLICT, "retry_not_possible"),
             Self::VersionConflict => (StatusCode::CONFLICT, "version_conflict"),
             Self::QuoteTampered => (StatusCode::UNPROCESSABLE_ENTITY, "quote_tampered"),
             Self::QuantityOutOfRange { .. } => {
@@ -147,6 +151,7 @@ impl Problem {
             | Self::RenewalLimitReached { .. }
             | Self::FlowMismatch
             | Self::AttemptsExhausted
+            | Self::RetryNotPossible
             | Self::QuoteTampered
             | Self::QuantityOutOfRange { .. }
             | Self::GatewayNotAccepted
@@ -213,6 +218,15 @@ impl Refused<'_> {
             })),
         };
         Some(Box::new(QuoteView::of(&offer, token)))
+    }
+}
+
+impl From<NotReleased> for Problem {
+    fn from(refused: NotReleased) -> Self {
+        match refused {
+            NotReleased::RetryNotPossible => Self::RetryNotPossible,
+            NotReleased::NotStored => Self::NotFound,
+        }
     }
 }
 

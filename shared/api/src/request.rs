@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use domain::attention::NOTE_LEN_MAX;
 use domain::gateway::GatewayName;
 use domain::ids::OrderId;
 
@@ -19,6 +20,8 @@ pub const IDEMPOTENCY_KEY_LEN_MAX: usize = 64;
 pub const CUSTOMER_ID_LEN_MAX: usize = 128;
 /// The scope that may write products.
 pub const SCOPE_PRODUCTS_WRITE: &str = "products:write";
+/// The scope that may see and release what waits for a person.
+pub const SCOPE_ATTENTION_WRITE: &str = "attention:write";
 
 /// Who calls, as the authorizer in front of the function says it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -88,6 +91,27 @@ pub struct GeneratePayment {
     pub gateway: String,
 }
 
+/// The body of `POST …/retry` and `POST …/resolve`.
+#[derive(Deserialize, Debug, Default)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseAttention {
+    /// What the caller says to it.
+    pub note: Option<String>,
+}
+
+impl ReleaseAttention {
+    /// The note, where there is one.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidRequest`] unless it is 1 to 500 characters, not all of them blank.
+    pub fn note(&self) -> Result<Option<&str>, Problem> {
+        let Some(note) = self.note.as_deref() else { return Ok(None) };
+        let fits = !note.trim().is_empty() && note.chars().count() <= NOTE_LEN_MAX;
+        let rule = || format!("1 to {NOTE_LEN_MAX} characters that say something");
+        if fits { Ok(Some(note)) } else { Err(Problem::invalid("note", rule())) }
+    }
+}
+
 impl Request {
     /// The caller's customer id.
     ///
@@ -136,6 +160,14 @@ impl Request {
         })?;
         reader.end().map_err(|error| Problem::invalid("body", error.to_string()))?;
         Ok(value)
+    }
+
+    /// The body as JSON of a type, or what stands for it where there is no body at all.
+    ///
+    /// # Errors
+    /// Like [`Request::json`].
+    pub fn json_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, Problem> {
+        if self.body.is_empty() { Ok(T::default()) } else { self.json() }
     }
 
     /// Refuses a body over the bound.
@@ -240,6 +272,21 @@ mod tests {
                 Err(Problem::InvalidRequest { field: named, .. }) => assert_eq!(named, field),
                 other => panic!("{body}: {other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_note_has_its_bounds_in_characters() {
+        for (note, fits) in [
+            (None, true),
+            (Some(String::new()), false),
+            (Some("  ".to_owned()), false),
+            (Some("x".to_owned()), true),
+            (Some("退".repeat(NOTE_LEN_MAX)), true),
+            (Some("退".repeat(NOTE_LEN_MAX + 1)), false),
+        ] {
+            let given = ReleaseAttention { note: note.clone() };
+            assert_eq!(given.note().ok(), fits.then_some(note.as_deref()), "{note:?}");
         }
     }
 

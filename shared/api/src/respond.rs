@@ -79,6 +79,7 @@ fn extras(problem: &Problem) -> Vec<(String, Value)> {
         | Problem::BookingNotPayable
         | Problem::FlowMismatch
         | Problem::AttemptsExhausted
+        | Problem::RetryNotPossible
         | Problem::VersionConflict
         | Problem::QuoteTampered
         | Problem::GatewayNotAccepted

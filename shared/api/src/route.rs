@@ -1,5 +1,6 @@
 //! Routes: the one list of methods, paths and the functions behind them.
 
+use domain::attention::{Action, AttentionId};
 use domain::gateway::GatewayName;
 use domain::ids::{BookingId, OrderId};
 use http::Method;
@@ -18,7 +19,7 @@ pub struct RouteSpec {
 }
 
 /// Every route.
-pub const ROUTES: [RouteSpec; 11] = [
+pub const ROUTES: [RouteSpec; 15] = [
     route("GET", "/v1/products/{product_id}", "products"),
     route("PUT", "/v1/products/{product_id}", "products"),
     route("POST", "/v1/bookings", "bookings"),
@@ -29,6 +30,10 @@ pub const ROUTES: [RouteSpec; 11] = [
     route("POST", "/v1/bookings/{booking_id}/quotes", "quote"),
     route("POST", "/v1/bookings/{booking_id}/orders", "create-order"),
     route("POST", "/v1/bookings/{booking_id}/payments", "generate-payment"),
+    route("GET", "/v1/attention", "attention"),
+    route("GET", "/v1/attention/{booking_id}", "attention"),
+    route("POST", "/v1/attention/{booking_id}/{attention_id}/retry", "attention"),
+    route("POST", "/v1/attention/{booking_id}/{attention_id}/resolve", "attention"),
     route("POST", "/v1/callbacks/{gateway}", "callback"),
 ];
 
@@ -59,6 +64,12 @@ pub enum Route {
     CreateOrder(BookingId),
     /// Generates the payment of an order.
     GeneratePayment(BookingId),
+    /// Lists what waits for a person.
+    ListAttention,
+    /// Reads what waits on a booking, and what people did about it.
+    GetAttention(BookingId),
+    /// Does something about what waits.
+    ReleaseAttention(BookingId, AttentionId, Action),
     /// A gateway's notification.
     Callback(GatewayName),
 }
@@ -83,6 +94,7 @@ impl Route {
             ("POST", ["", "v1", "bookings", id, rest @ ..]) => {
                 Self::of_booking(BookingId::parse(id)?, rest)
             }
+            (_, ["", "v1", "attention", rest @ ..]) => Self::of_attention(method, rest),
             ("POST", ["", "v1", "callbacks", gateway]) => {
                 Some(Self::Callback(GatewayName::parse(gateway)?))
             }
@@ -101,6 +113,22 @@ impl Route {
         }
     }
 
+    fn of_attention(method: &str, rest: &[&str]) -> Option<Self> {
+        match (method, rest) {
+            ("GET", []) => Some(Self::ListAttention),
+            ("GET", [id]) => Some(Self::GetAttention(BookingId::parse(id)?)),
+            ("POST", [id, attention_id, action]) => {
+                let mut actions = [Action::Retry, Action::Resolve].into_iter();
+                Some(Self::ReleaseAttention(
+                    BookingId::parse(id)?,
+                    AttentionId::from_path(attention_id)?,
+                    actions.find(|known| known.as_str() == *action)?,
+                ))
+            }
+            _ => None,
+        }
+    }
+
     /// The function that serves the route.
     #[must_use]
     pub const fn function(&self) -> &'static str {
@@ -114,6 +142,7 @@ impl Route {
             Self::Quote(_) => "quote",
             Self::CreateOrder(_) => "create-order",
             Self::GeneratePayment(_) => "generate-payment",
+            Self::ListAttention | Self::GetAttention(_) | Self::ReleaseAttention(..) => "attention",
             Self::Callback(_) => "callback",
         }
     }
@@ -131,10 +160,30 @@ mod tests {
                 .replace("{product_id}", "desk")
                 .replace("{booking_id}", &"a".repeat(32))
                 .replace("{order_id}", &"b".repeat(32))
+                .replace("{attention_id}", &format!("refund-{}", "c".repeat(32)))
                 .replace("{gateway}", "wechat_pay");
             let route = Route::parse(&spec.method.parse().unwrap(), &path).unwrap();
             assert_eq!(route.function(), spec.function, "{spec:?}");
         }
+    }
+
+    #[test]
+    fn what_waits_is_named_in_a_path_without_a_fragment() {
+        let (booking, id) = ("a".repeat(32), "c".repeat(32));
+        let parse = |name: &str, action: &str| {
+            Route::parse(&Method::POST, &format!("/v1/attention/{booking}/{name}/{action}"))
+        };
+        for kind in ["refund", "close", "query", "foreign"] {
+            let route = parse(&format!("{kind}-{id}"), "retry").unwrap();
+            let Route::ReleaseAttention(_, named, Action::Retry) = route else {
+                panic!("{route:?}");
+            };
+            assert_eq!(named.as_str(), format!("{kind}#{id}"));
+        }
+        for name in [format!("refund#{id}"), format!("other-{id}"), format!("refund-{id}0")] {
+            assert!(parse(&name, "retry").is_err(), "{name}");
+        }
+        assert!(parse(&format!("refund-{id}"), "drop").is_err());
     }
 
     #[test]
@@ -147,6 +196,9 @@ mod tests {
             ("GET", "/v1/bookings/123"),
             ("GET", "/v2/bookings"),
             ("POST", "/v1/callbacks/WeChat"),
+            ("POST", "/v1/attention"),
+            ("GET", "/v1/attention/"),
+            ("GET", "/v1/attention/123"),
         ] {
             let method: Method = method.parse().unwrap();
             assert!(matches!(Route::parse(&method, path), Err(Problem::NotFound)), "{path}");

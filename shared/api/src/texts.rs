@@ -140,6 +140,13 @@ fn both(problem: &Problem) -> (Both<&'static str>, Both<String>) {
                 "该订单在此支付渠道的尝试次数已用尽。可改用其他渠道或重新下单。",
             ],
         ),
+        Problem::RetryNotPossible => (
+            ["It cannot be tried again", "无法重试"],
+            [
+                "It was not made here, or was tried as often as allowed. It can only be resolved.",
+                "该项并非由本系统发起，或尝试次数已用尽，只能标记为已处理。",
+            ],
+        ),
         Problem::VersionConflict => (
             ["Others were faster", "操作冲突"],
             [

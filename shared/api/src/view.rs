@@ -1,5 +1,7 @@
-//! Response bodies: what callers read of bookings, orders, payments, refunds and quotes.
+//! Response bodies: what callers read of bookings, orders, payments, refunds and quotes, and what
+//! operators read of what waits for them.
 
+use domain::attention::{Action, Attention, Audit, Subject};
 use domain::booking::{
     Booking, EndReason, Order, OrderStatus, Payment, PaymentStatus, Refund, RefundReason,
     RefundStatus, StatusNow,
@@ -9,6 +11,7 @@ use domain::ids::{BookingId, OrderId, PaymentId, RefundId};
 use domain::money::{Currency, Money};
 use domain::product::{Flow, Kind, LatePayment, PriceCheck, Product, Tier, Unit};
 use domain::quote::{Offer, Quote};
+use domain::task::Record;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -316,5 +319,88 @@ pub struct OrderAndPaymentView {
 impl From<OrderView> for OrderAndPaymentView {
     fn from(order: OrderView) -> Self {
         Self { payment: order.payment.clone(), order }
+    }
+}
+
+/// Something that waits for a person. It never says who paid.
+#[derive(Serialize, Clone, PartialEq, Eq, Debug)]
+pub struct AttentionView {
+    booking_id: BookingId,
+    attention_id: String,
+    subject: Subject,
+    reason: String,
+    since: Timestamp,
+    /// Null for money without a stored payment.
+    order_id: Option<OrderId>,
+    payment_id: PaymentId,
+    transaction_id: Option<String>,
+    amount: Option<Money>,
+}
+
+impl From<&Attention> for AttentionView {
+    fn from(attention: &Attention) -> Self {
+        let order_id = match &attention.record {
+            Record::Order { order_id, .. } => Some(order_id.clone()),
+            Record::Unmatched => None,
+        };
+        Self {
+            booking_id: attention.booking_id.clone(),
+            attention_id: attention.attention_id.to_path(),
+            subject: attention.subject,
+            reason: attention.reason.clone(),
+            since: attention.since,
+            order_id,
+            payment_id: attention.payment_id.clone(),
+            transaction_id: attention.transaction_id.clone(),
+            amount: attention.amount,
+        }
+    }
+}
+
+/// One page of what waits.
+#[derive(Serialize, Debug)]
+pub struct AttentionPageView {
+    /// The longest waiting first.
+    pub attention: Vec<AttentionView>,
+    /// Where the next page starts.
+    pub next_cursor: Option<String>,
+}
+
+/// What waits on one booking, and what people did about it.
+#[derive(Serialize, Debug)]
+pub struct BookingAttentionView {
+    /// The booking.
+    pub booking_id: BookingId,
+    /// What waits.
+    pub attention: Vec<AttentionView>,
+    /// What people did, newest first.
+    pub audit: Vec<AuditView>,
+}
+
+/// What a person did about something that waited.
+#[derive(Serialize, Clone, PartialEq, Eq, Debug)]
+pub struct AuditView {
+    booking_id: BookingId,
+    attention_id: String,
+    action: Action,
+    by: String,
+    note: Option<String>,
+    reason: String,
+    since: Timestamp,
+    at: Timestamp,
+}
+
+impl From<&Audit> for AuditView {
+    fn from(audit: &Audit) -> Self {
+        Self {
+            booking_id: audit.booking_id.clone(),
+            attention_id: audit.attention_id.to_path(),
+            action: audit.action,
+            by: audit.by.clone(),
+            note: audit.note.clone(),
+            reason: audit.reason.clone(),
+            since: audit.since,
+            at: audit.at,
+        }
     }
 }

@@ -228,8 +228,8 @@ pub struct Order {
     pub refunds: Vec<Refund>,
 }
 
-const fn is_zero(number: &u64) -> bool {
-    *number == 0
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 impl Order {
@@ -408,6 +408,9 @@ pub struct Refund {
     /// Why a person should look, where one should; work may go on all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attention: Option<String>,
+    /// How many attempts a person has allowed beyond those that it has by itself.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub extra_attempts: u32,
     /// Attempts whose money arrived and was taken back: a repeated word of their success is old.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reversed_attempts: Vec<u32>,

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::booking::{Booking, EndReason, Order, OrderStatus, PaymentStatus};
+use crate::attention::{Attention, AttentionId, Audit};
+use crate::booking::{Booking, EndReason, Order, OrderStatus, PaymentStatus, Unmatched};
 use crate::ids::{OrderId, PaymentId};
 use crate::task::{Record, Task, TaskId, TaskKind};
 
@@ -17,8 +18,14 @@ pub struct Change {
     pub made: Option<(OrderId, u32)>,
     /// Work for later.
     pub tasks: Vec<Task>,
-    /// Work that this change makes needless.
+    /// Work that this change makes needless. What such a task had raised goes with it.
     pub done: Vec<TaskId>,
+    /// What waits for a person from now on.
+    pub raised: Vec<Attention>,
+    /// What no longer does.
+    pub cleared: Vec<AttentionId>,
+    /// What a person did, which must still be waiting as it was read: it no longer does.
+    pub released: Option<Audit>,
 }
 
 impl Change {
@@ -27,7 +34,16 @@ impl Change {
     pub fn of(booking: &Booking) -> Self {
         let mut booking = booking.clone();
         booking.version = booking.version.saturating_add(1);
-        Self { booking, ended: vec![], made: None, tasks: vec![], done: vec![] }
+        Self {
+            booking,
+            ended: vec![],
+            made: None,
+            tasks: vec![],
+            done: vec![],
+            raised: vec![],
+            cleared: vec![],
+            released: None,
+        }
     }
 
     /// Ends the live order: it leaves the booking, and its open codes are to be closed.
@@ -77,6 +93,39 @@ impl Change {
         let live = self.booking.live_order.as_ref();
         let current = live.and_then(Order::current_payment);
         current.is_some_and(|payment| payment.payment_id == *payment_id)
+    }
+}
+
+/// A decided change of unmatched money: what one commit writes under the version that was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnmatchedChange {
+    /// The next state. Its version is one more than what was read.
+    pub unmatched: Unmatched,
+    /// Work for later.
+    pub tasks: Vec<Task>,
+    /// Work that this change makes needless. What such a task had raised goes with it.
+    pub done: Vec<TaskId>,
+    /// What waits for a person from now on.
+    pub raised: Vec<Attention>,
+    /// What no longer does.
+    pub cleared: Vec<AttentionId>,
+    /// What a person did, which must still be waiting as it was read: it no longer does.
+    pub released: Option<Audit>,
+}
+
+impl UnmatchedChange {
+    /// A change that so far only counts the version up.
+    #[must_use]
+    pub fn of(unmatched: &Unmatched) -> Self {
+        let version = unmatched.version.saturating_add(1);
+        Self {
+            unmatched: Unmatched { version, ..unmatched.clone() },
+            tasks: vec![],
+            done: vec![],
+            raised: vec![],
+            cleared: vec![],
+            released: None,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything here is pure. There is no IO, no clock, no randomness and no float: what a decision
 //! needs is passed in, and what it wants is a [`change::Change`] that somebody else commits.
 
+pub mod attention;
 pub mod booking;
 pub mod change;
 pub mod decide;

@@ -11,6 +11,9 @@ pub const QUERY_FIRST_S: u32 = 60;
 /// The longest that any function runs, in seconds: a create may be in flight that long.
 pub const FUNCTION_TIMEOUT_S_MAX: u32 = 30;
 
+/// The tries of a task that starts over: it was begun before, so it asks before it repeats.
+pub const TRIES_AFRESH: u32 = 1;
+
 /// What is to be done.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -78,7 +81,7 @@ impl Task {
     pub fn id(&self) -> TaskId {
         match &self.kind {
             TaskKind::Refund { first_refund_id, .. } => TaskId::refund(first_refund_id),
-            TaskKind::ClosePayment { payment_id } => TaskId(format!("close#{payment_id}")),
+            TaskKind::ClosePayment { payment_id } => TaskId::close(payment_id),
             TaskKind::QueryPayment { payment_id, .. } => TaskId::query(payment_id),
         }
     }
@@ -93,6 +96,12 @@ impl TaskId {
     #[must_use]
     pub fn query(payment_id: &PaymentId) -> Self {
         Self(format!("query#{payment_id}"))
+    }
+
+    /// The name of the task that closes a payment's code.
+    #[must_use]
+    pub fn close(payment_id: &PaymentId) -> Self {
+        Self(format!("close#{payment_id}"))
     }
 
     /// The name of the task that refunds, by its first attempt.

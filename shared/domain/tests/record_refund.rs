@@ -1,5 +1,6 @@
 //! What became of a refund attempt.
 
+use domain::attention::{Attention, AttentionId, Subject};
 use domain::booking::{
     Booking, Order, OrderStatus, PaymentStatus, Refund, RefundReason, RefundStatus, Unmatched,
 };
@@ -11,7 +12,7 @@ use domain::decide::record_refund::{
 };
 use domain::ids::PaymentId;
 use domain::product::Kind;
-use domain::task::{Record, TaskKind};
+use domain::task::{Record, Task, TaskKind};
 
 use crate::support::*;
 
@@ -281,30 +282,88 @@ fn a_refund_that_is_not_ours_moves_nothing() {
     }
 }
 
-#[test]
-fn unmatched_moneys_refund_moves_the_same_way() {
+fn unmatched_with(refund: Refund) -> Unmatched {
     let captured = capture("tx-wechat_pay", cny(3840), 0);
     let booking_id = pending().booking_id;
     let (unmatched, _) = record_unmatched(&booking_id, &WECHAT, &payment_id(), &captured, env(0));
+    Unmatched { refund, ..unmatched }
+}
+
+#[test]
+fn unmatched_moneys_refund_moves_the_same_way() {
     for status in STATUSES {
         for news in all_news() {
-            let unmatched = Unmatched { refund: refund_at(status, 2), ..unmatched.clone() };
+            let order = ended(order_with(refund_at(status, 2)), OrderStatus::Expired);
+            let unmatched = unmatched_with(refund_at(status, 2));
             let got = decided(&unmatched, |u| record_unmatched_refund(u, 2, &news, env(9)));
-            let after = next_refund(&unmatched.refund, 2, &news, env(9)).map(|refund| Unmatched {
-                refund,
-                version: 2,
-                ..unmatched.clone()
-            });
-            assert_eq!(got.as_ref().map(|(next, _)| next), after.as_ref(), "{status:?} {news:?}");
-            let reopened = after
-                .is_some_and(|after| unmatched.refund.is_settled() && !after.refund.is_settled());
-            let task = got.and_then(|(_, task)| task);
-            assert_eq!(task.is_some(), reopened, "{status:?} {news:?}");
-            let name = task.map(|task| (task.record.clone(), task.id()));
-            let same = (Record::Unmatched, refund_task_id(&unmatched.refund, env(9)));
-            assert_eq!(name, reopened.then_some(same));
+            let same = record(&active(), &order, 2, &news);
+            assert_eq!(got.is_some(), same.is_some(), "{status:?} {news:?}");
+            let (Some(got), Some(same)) = (got, same) else { continue };
+            let refund = same.ended[0].refunds[0].clone();
+            assert_eq!(got.unmatched, Unmatched { refund, version: 2, ..unmatched });
+            assert_eq!((got.done, got.cleared), (same.done, same.cleared), "{status:?} {news:?}");
+            let record = |task: &Task| (task.record.clone(), task.id());
+            let expected = same.tasks.iter().map(|task| (Record::Unmatched, task.id()));
+            assert_eq!(
+                got.tasks.iter().map(record).collect::<Vec<_>>(),
+                expected.collect::<Vec<_>>()
+            );
+            let expected = same.raised.into_iter();
+            let expected = expected.map(|it| Attention { record: Record::Unmatched, ..it });
+            assert_eq!(got.raised, expected.collect::<Vec<_>>());
         }
     }
+}
+
+/// Whether a change raises something under the name of the refund's task, and whether it clears it.
+fn told(change: &Change) -> (Option<&str>, bool) {
+    let id = AttentionId::of_task(&refund_task_id(&refund_at(RefundStatus::Due, 1), env(9)));
+    assert!(change.raised.len() + change.cleared.len() <= 1, "one thing: {change:?}");
+    for raised in &change.raised {
+        assert_eq!(raised.attention_id, id);
+        assert_eq!((raised.subject, raised.since), (Subject::Refund, t(9)));
+        assert_eq!(raised.amount, Some(cny(3840)));
+    }
+    let raised = change.raised.first().map(|raised| raised.reason.as_str());
+    (raised, change.cleared.contains(&id))
+}
+
+#[test]
+fn a_new_reason_to_look_is_raised_once_and_success_clears_it() {
+    for status in [RefundStatus::Due, RefundStatus::Submitted, RefundStatus::NeedsAttention] {
+        let stands_still = status == RefundStatus::NeedsAttention;
+        for attention in [None, Some("L"), Some("R")] {
+            let before = Refund {
+                attention: attention.map(str::to_owned),
+                ..refund_at(status, REFUND_ATTEMPTS_MAX)
+            };
+            let order = ended(order_with(before), OrderStatus::Expired);
+            for (news, expected) in [
+                (RefundNews::Succeeded, (None, attention.is_some())),
+                (RefundNews::Accepted, (None, false)),
+                (failed(), (Some("F").filter(|_| !stands_still), false)),
+                (refused(), (Some("R").filter(|_| !stands_still || attention != Some("R")), false)),
+                (flagged(), (Some("L").filter(|_| attention != Some("L")), false)),
+            ] {
+                let change = record(&active(), &order, REFUND_ATTEMPTS_MAX, &news);
+                let got = change.as_ref().map_or((None, false), told);
+                assert_eq!(got, expected, "{status:?} {attention:?} {news:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refund_that_goes_on_after_all_is_not_raised_again_and_keeps_its_reason() {
+    let before = Refund {
+        attention: Some("R".to_owned()),
+        ..refund_at(RefundStatus::NeedsAttention, REFUND_ATTEMPTS_MAX - 1)
+    };
+    let order = ended(order_with(before), OrderStatus::Expired);
+    let change = record(&active(), &order, REFUND_ATTEMPTS_MAX - 1, &failed()).unwrap();
+    assert_eq!(told(&change), (None, false));
+    let refund = &change.ended[0].refunds[0];
+    assert_eq!((refund.status, refund.attention.as_deref()), (RefundStatus::Due, Some("R")));
 }
 
 #[test]
@@ -316,6 +375,12 @@ fn a_refund_that_we_did_not_make_is_stored_once_and_flagged_and_applied_money_st
     let change = record_foreign_refund(&active(), &paid, foreign("rf-1"), env(9)).unwrap();
     check_change(&active(), &change);
     assert_eq!(change.tasks, [], "nothing of ours to do");
+    let [raised] = &change.raised[..] else { panic!("one thing: {change:?}") };
+    assert_eq!(raised.subject, Subject::ForeignRefund);
+    assert_eq!(raised.reason, "foreign_refund");
+    assert_eq!(raised.amount, Some(cny(100)));
+    let refund_id = &change.ended[0].refunds[0].refund_id;
+    assert_eq!(raised.attention_id, AttentionId::foreign_refund(refund_id));
     let order = &change.ended[0];
     let [refund] = &order.refunds[..] else {
         panic!("one refund: {order:?}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::problem::{Problem, Refused};
 use domain::booking::Booking;
-use domain::change::Change;
+use domain::change::{Change, UnmatchedChange};
 use domain::decide::Rejection;
 use store::error::CommitError;
 use store::load::{Loaded, Want};
@@ -40,10 +40,7 @@ pub async fn apply<'w, T>(
 ) -> Result<T, Problem> {
     let mut last = Problem::VersionConflict;
     for tries in 0..TRIES_MAX {
-        if tries > 0 {
-            let longest = BACKOFF.checked_mul(1 << tries.min(TRIES_MAX)).unwrap_or(BACKOFF);
-            deps.wait_up_to(longest).await;
-        }
+        back_off(deps, tries).await;
         let loaded = deps.store.load(want(tries)).await?.ok_or(Problem::NotFound)?;
         let (change, answer) = match decide(&loaded)? {
             Step::Done(answer) => return Ok(answer),
@@ -58,13 +55,34 @@ pub async fn apply<'w, T>(
     Err(last)
 }
 
+/// Waits a random moment before another try, longer with each; not before the first, which is 0.
+pub async fn back_off(deps: &Deps, tries: u32) {
+    if tries > 0 {
+        let longest = BACKOFF.checked_mul(1 << tries.min(TRIES_MAX)).unwrap_or(BACKOFF);
+        deps.wait_up_to(longest).await;
+    }
+}
+
 /// Commits a change that holds only for the version that was read, such as a gateway's negative
 /// answer. `false` if somebody else came first: then ask again.
 ///
 /// # Errors
 /// [`Problem::StoreUnavailable`]; the outcome may be unknown.
 pub async fn commit_once(deps: &Deps, change: &Change) -> Result<bool, Problem> {
-    match deps.store.commit(change, &deps.request_token()).await {
+    won(deps.store.commit(change, &deps.request_token()).await)
+}
+
+/// Commits a change of unmatched money that holds only for the version that was read, like
+/// [`commit_once`].
+///
+/// # Errors
+/// Like [`commit_once`].
+pub async fn commit_unmatched_once(deps: &Deps, change: &UnmatchedChange) -> Result<bool, Problem> {
+    won(deps.store.update_unmatched(change, &deps.request_token()).await)
+}
+
+fn won(outcome: Result<(), CommitError>) -> Result<bool, Problem> {
+    match outcome {
         Ok(()) => Ok(true),
         Err(CommitError::Conflict) => Ok(false),
         Err(error @ (CommitError::NotApplied(_) | CommitError::Unknown(_))) => Err(error.into()),

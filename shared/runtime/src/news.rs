@@ -1,11 +1,12 @@
 //! What gateways tell, by a notification or when asked: recorded the same way either way.
 
 use api::problem::Problem;
-use domain::booking::{Booking, Order, Payment, Refund, RefundReason, RefundStatus};
+use domain::attention::Attention;
+use domain::booking::{Booking, Order, Payment, RefundReason};
 use domain::decide::record_payment::{Recording, record_payment, record_unmatched};
 use domain::decide::record_refund::{
-    ForeignRefund, REFUND_ATTEMPTS_MAX, RefundNews, RefundOf, record_foreign_refund, record_refund,
-    record_unmatched_refund,
+    ForeignRefund, REFUND_ATTEMPTS_TOTAL_MAX, RefundNews, RefundOf, record_foreign_refund,
+    record_refund, record_unmatched_refund,
 };
 use domain::gateway::{Capture, GatewayName};
 use domain::ids::{BookingId, Echo, OrderId, PaymentId, RefundNumber};
@@ -188,11 +189,11 @@ fn count_refund(at: &PaymentAddress, reason: RefundReason) {
     }
 }
 
-/// Counts a refund that now stands still until a person acts. To be called before it is durable:
-/// twice is harmless, and never would not be.
-pub fn count_attention(refund: Option<&Refund>) {
-    if let Some(refund) = refund.filter(|one| one.status == RefundStatus::NeedsAttention) {
-        count(Metric::NeedsAttention, refund.refund_id.as_str());
+/// Counts what a change raises. To be called before it is durable: twice is harmless, and never
+/// would not be.
+pub fn count_raised(raised: &[Attention]) {
+    for attention in raised {
+        count(Metric::NeedsAttention, attention.attention_id.as_str());
     }
 }
 
@@ -226,7 +227,7 @@ async fn record_refund_event(
 ) -> Result<(), Problem> {
     let number = RefundNumber::from_wire(told.number);
     let attempt = number.as_ref().and_then(|number| {
-        (1..=REFUND_ATTEMPTS_MAX).find(|attempt| {
+        (1..=REFUND_ATTEMPTS_TOTAL_MAX).find(|attempt| {
             deps.ids.refund(told.payment_id, told.transaction_id, *attempt) == number.refund_id
         })
     });
@@ -266,8 +267,7 @@ pub async fn record_refund_news(
         };
         Ok(match record_refund(&loaded.booking, order, of, news, deps.env()) {
             Some(change) => {
-                let after = change.order(&order.order_id);
-                count_attention(after.and_then(|o| o.refund_of(of.payment_id, of.transaction_id)));
+                count_raised(&change.raised);
                 Step::Commit(Box::new(change), ())
             }
             None => Step::Done(()),
@@ -289,12 +289,11 @@ pub async fn record_unmatched_news(
     let payment = of.payment_id.as_str();
     for _ in 0..TRIES_MAX {
         let stored = deps.store.unmatched(booking_key, payment, of.transaction_id).await?;
-        let next =
+        let change =
             stored.and_then(|one| record_unmatched_refund(&one, of.attempt, news, deps.env()));
-        let Some((next, task)) = next else { return Ok(()) };
-        count_attention(Some(&next.refund));
-        let token = deps.request_token();
-        match deps.store.update_unmatched(&next, task.as_ref(), &token).await {
+        let Some(change) = change else { return Ok(()) };
+        count_raised(&change.raised);
+        match deps.store.update_unmatched(&change, &deps.request_token()).await {
             Ok(()) => return Ok(()),
             Err(CommitError::Conflict | CommitError::Unknown(_)) => {}
             Err(error @ CommitError::NotApplied(_)) => return Err(error.into()),
@@ -325,12 +324,12 @@ async fn record_foreign(deps: &Deps, told: ToldRefund<'_>) -> Result<(), Problem
         let change = loaded
             .order(&at.order_id)
             .and_then(|order| record_foreign_refund(&loaded.booking, order, foreign, deps.env()));
-        Ok(change.map_or(Step::Done(false), |change| Step::Commit(Box::new(change), true)))
+        let Some(change) = change else { return Ok(Step::Done(())) };
+        count_raised(&change.raised);
+        Ok(Step::Commit(Box::new(change), ()))
     });
     match flagged.await {
-        Ok(true) => count(Metric::NeedsAttention, "foreign_refund"),
-        Ok(false) | Err(Problem::NotFound) => {}
-        Err(problem) => return Err(problem),
+        Ok(()) | Err(Problem::NotFound) => Ok(()),
+        Err(problem) => Err(problem),
     }
-    Ok(())
 }

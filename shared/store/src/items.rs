@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::attention::{Attention, Audit};
 use domain::booking::{Booking, Order, Unmatched};
 use domain::ids::OrderId;
 use domain::product::Product;
@@ -11,7 +12,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
-use crate::schema::{DUE_SHARD, Key, PK, SHAPE, SHAPE_ATTRIBUTE, SK, due_shard};
+use crate::schema::{
+    ATTENTION_SHARD, DUE_AT, DUE_SHARD, Key, PK, SHAPE, SHAPE_ATTRIBUTE, SK, due_shard,
+};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -55,6 +58,20 @@ pub(crate) fn task(task: &Task) -> Result<Item, StoreError> {
     let shard = due_shard(&task.booking_id);
     item.insert(DUE_SHARD.to_owned(), AttributeValue::S(shard));
     Ok(item)
+}
+
+pub(crate) fn attention(attention: &Attention) -> Result<Item, StoreError> {
+    let key = Key::attention(&attention.booking_id, &attention.attention_id);
+    let mut item = encode(attention, key)?;
+    let since_ms = attention.since.as_millisecond();
+    item.insert(DUE_SHARD.to_owned(), AttributeValue::S(ATTENTION_SHARD.to_owned()));
+    item.insert(DUE_AT.to_owned(), AttributeValue::N(since_ms.to_string()));
+    Ok(item)
+}
+
+pub(crate) fn audit(audit: &Audit) -> Result<Item, StoreError> {
+    let at_ms = audit.at.as_millisecond();
+    encode(audit, Key::audit(&audit.booking_id, at_ms, &audit.attention_id))
 }
 
 pub(crate) fn unmatched(unmatched: &Unmatched) -> Result<Item, StoreError> {

@@ -5,6 +5,7 @@
 //! applied, not applied, unknown. What varies (AWS, a local port, an embedded database) varies
 //! beneath the SDK, in its HTTP client.
 
+pub mod attention;
 mod batch;
 pub mod bookings;
 pub mod error;
@@ -14,21 +15,21 @@ pub mod products;
 pub mod schema;
 mod sendings;
 pub mod tasks;
+mod writes;
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
-use domain::booking::{Booking, Order, Unmatched};
-use domain::change::Change;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use domain::booking::{Booking, Unmatched};
+use domain::change::{Change, UnmatchedChange};
 use domain::task::Task;
 
 use crate::error::{CommitError, StoreError, classify};
 use crate::items::Item;
 use crate::schema::Key;
 use crate::sendings::Sendings;
+use crate::writes::Besides;
 
 /// How often one transaction is sent while its outcome stays unknown.
 const SENDS_MAX: u32 = 2;
@@ -49,14 +50,14 @@ impl Store {
 
     /// Writes a change under the version that it was decided on: all of it, or nothing.
     ///
-    /// `request_token` is fresh for each decided change (at most 36 characters), so that sending
+    /// `request_token` is fresh for each decided change (at most 34 characters), so that sending
     /// the same bytes again is the same write.
     ///
     /// # Errors
     /// [`CommitError`]: another writer came first, it did not happen, or nothing is known.
     pub async fn commit(&self, change: &Change, request_token: &str) -> Result<(), CommitError> {
         let writes = self.writes_of(change).map_err(CommitError::NotApplied)?;
-        self.transact(writes, request_token).await
+        self.transact_with(writes, Besides::of(change), request_token).await
     }
 
     /// Stores money that matches no payment, with the task that gives it back. That it is stored
@@ -93,26 +94,22 @@ impl Store {
         }
     }
 
-    /// Writes the next state of unmatched money under the version that it was decided on, with the
-    /// task that it makes necessary.
+    /// Writes a change of unmatched money under the version that it was decided on.
     ///
     /// # Errors
     /// [`CommitError`], like [`Store::commit`].
     pub async fn update_unmatched(
         &self,
-        unmatched: &Unmatched,
-        task: Option<&Task>,
+        change: &UnmatchedChange,
         request_token: &str,
     ) -> Result<(), CommitError> {
+        let unmatched = &change.unmatched;
         let writes = || -> Result<_, StoreError> {
             let read_version = unmatched.version.saturating_sub(1);
-            let mut writes = vec![self.put_under(items::unmatched(unmatched)?, read_version)?];
-            if let Some(task) = task {
-                writes.push(self.put(items::task(task)?)?);
-            }
-            Ok(writes)
+            Ok(vec![self.put_under(items::unmatched(unmatched)?, read_version)?])
         };
-        self.transact(writes().map_err(CommitError::NotApplied)?, request_token).await
+        let writes = writes().map_err(CommitError::NotApplied)?;
+        self.transact_with(writes, Besides::of_unmatched(change), request_token).await
     }
 
     fn writes_of(&self, change: &Change) -> Result<Vec<TransactWriteItem>, StoreError> {
@@ -124,12 +121,6 @@ impl Store {
         }
         if let Some((order_id, seq)) = &change.made {
             writes.push(self.put_new(items::made(booking, order_id, *seq)?)?);
-        }
-        for task in &change.tasks {
-            writes.push(self.put(items::task(task)?)?);
-        }
-        for done in &change.done {
-            writes.push(self.delete(Key::task(&booking.booking_id, done))?);
         }
         Ok(writes)
     }
@@ -160,58 +151,6 @@ impl Store {
                 ) => return outcome,
             }
         }
-    }
-
-    fn put(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder().table_name(&self.table).set_item(Some(item)).build();
-        Ok(TransactWriteItem::builder().put(put.map_err(StoreError::corrupt)?).build())
-    }
-
-    fn put_new(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build();
-        Ok(TransactWriteItem::builder().put(put.map_err(StoreError::corrupt)?).build())
-    }
-
-    /// Writes an ended order, unless its item is another than the one that was decided on: it was
-    /// read beside the booking, and not at the same moment.
-    fn put_order(&self, booking: &Booking, order: &Order) -> Result<TransactWriteItem, StoreError> {
-        let item = items::order(booking, order)?;
-        match order.revision {
-            0 => self.put_new(item),
-            revision => self.put_if(item, "revision = :read", revision),
-        }
-    }
-
-    fn put_under(&self, item: Item, read_version: u64) -> Result<TransactWriteItem, StoreError> {
-        self.put_if(item, "version = :read", read_version)
-    }
-
-    fn put_if(
-        &self,
-        item: Item,
-        condition: &str,
-        read: u64,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression(condition)
-            .expression_attribute_values(":read", AttributeValue::N(read.to_string()))
-            .build();
-        Ok(TransactWriteItem::builder().put(put.map_err(StoreError::corrupt)?).build())
-    }
-
-    fn delete(&self, key: Key) -> Result<TransactWriteItem, StoreError> {
-        let delete = aws_sdk_dynamodb::types::Delete::builder()
-            .table_name(&self.table)
-            .set_key(Some(items::key(key)))
-            .build();
-        Ok(TransactWriteItem::builder().delete(delete.map_err(StoreError::corrupt)?).build())
     }
 
     /// Reads one item, strongly consistent.

@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
 };
+use domain::attention::AttentionId;
 use domain::ids::{BookingId, OrderId, ProductTag};
 use domain::task::TaskId;
 
@@ -17,10 +18,14 @@ use domain::task::TaskId;
 pub const PK: &str = "pk";
 /// Sort key of the table.
 pub const SK: &str = "sk";
-/// The sparse index of tasks by due time.
+/// The sparse index of tasks by due time, and of what waits for a person by since when.
 pub const DUE_INDEX: &str = "due";
-/// Partition key of the index: only tasks have it.
+/// Partition key of the index: only tasks and what waits for a person have it.
 pub const DUE_SHARD: &str = "due_shard";
+/// The one partition of the index with what waits for a person. It is written by refusals and by
+/// tasks after many tries, which are far fewer than a partition takes; so that a page in order is
+/// one query.
+pub const ATTENTION_SHARD: &str = "attention";
 /// Sort key of the index: milliseconds since 1970, UTC.
 pub const DUE_AT: &str = "due_at";
 /// How many partitions the index spreads tasks over. Raising it is safe at any time, because
@@ -31,6 +36,8 @@ pub const SHAPE: u32 = 1;
 /// The attribute that carries it.
 pub const SHAPE_ATTRIBUTE: &str = "shape";
 
+pub(crate) const ATTENTION: &str = "attention#";
+pub(crate) const AUDIT: &str = "audit#";
 pub(crate) const SUMMARY: &str = "summary";
 pub(crate) const ORDER: &str = "order#";
 const PRODUCT: &str = "product";
@@ -71,6 +78,18 @@ impl Key {
 
     pub(crate) fn task(booking_id: &BookingId, task: &TaskId) -> Self {
         Self::new(partition(booking_id.key()), format!("task#{}", task.as_str()))
+    }
+
+    pub(crate) fn attention(booking_id: &BookingId, id: &AttentionId) -> Self {
+        Self::attention_by_key(booking_id.key(), id)
+    }
+
+    pub(crate) fn attention_by_key(booking_key: &str, id: &AttentionId) -> Self {
+        Self::new(partition(booking_key), format!("{ATTENTION}{}", id.as_str()))
+    }
+
+    pub(crate) fn audit(booking_id: &BookingId, at_ms: i64, id: &AttentionId) -> Self {
+        Self::new(partition(booking_id.key()), format!("{AUDIT}{at_ms:015}#{}", id.as_str()))
     }
 
     pub(crate) fn unmatched(booking_key: &str, payment: &str, transaction: &str) -> Self {

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
+use domain::attention::{Attention, AttentionId};
 use domain::task::Task;
 use jiff::Timestamp;
 
 use crate::Store;
 use crate::bookings::number;
-use crate::error::StoreError;
+use crate::error::{CommitError, StoreError, classify};
 use crate::items::{self, Item, text};
 use crate::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, Key, PK, SK, shard_name};
 
@@ -115,11 +116,49 @@ impl Store {
         }
     }
 
-    /// Removes a claimed task that is done, unless it was claimed anew in between.
+    /// Puts a claimed task off like [`Store::put_off_task`], and raises in the same transaction
+    /// that it was tried many times.
+    ///
+    /// # Errors
+    /// [`StoreError`]; whether it happened may be unknown.
+    pub async fn flag_task(
+        &self,
+        claimed: &Task,
+        next: &Task,
+        raised: &Attention,
+    ) -> Result<(), StoreError> {
+        let flag = next.attention.clone().unwrap_or_default();
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(items::key(Key::task(&claimed.booking_id, &claimed.id()))))
+            .update_expression("SET due_at = :next, tries = :tries, attention = :attention")
+            .condition_expression("due_at = :lease_end")
+            .expression_attribute_values(":next", number(next.due_at.as_millisecond()))
+            .expression_attribute_values(":tries", number(next.tries))
+            .expression_attribute_values(":attention", AttributeValue::S(flag))
+            .expression_attribute_values(":lease_end", number(claimed.due_at.as_millisecond()))
+            .build()
+            .map_err(StoreError::corrupt)?;
+        let update = TransactWriteItem::builder().update(update).build();
+        self.transact_unless_lost(vec![update, self.put(items::attention(raised)?)?]).await
+    }
+
+    /// Removes a claimed task that is done, unless it was claimed anew in between. What it had
+    /// raised goes in the same transaction.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn finish_task(&self, claimed: &Task) -> Result<(), StoreError> {
+        if claimed.attention.is_some() {
+            let key = Key::task(&claimed.booking_id, &claimed.id());
+            let lease_end_ms = claimed.due_at.as_millisecond();
+            let raised = AttentionId::of_task(&claimed.id());
+            let writes = vec![
+                self.delete_as_read(key, lease_end_ms)?,
+                self.delete(Key::attention(&claimed.booking_id, &raised))?,
+            ];
+            return self.transact_unless_lost(writes).await;
+        }
         let delete = self
             .client
             .delete_item()
@@ -133,6 +172,16 @@ impl Store {
                 Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
                 Some(_) | None => Err(error.into()),
             },
+        }
+    }
+
+    /// Sends what a claim entitles to. That the claim was lost is no error; when nothing is known,
+    /// the task comes back after its lease.
+    async fn transact_unless_lost(&self, writes: Vec<TransactWriteItem>) -> Result<(), StoreError> {
+        let call = self.client.transact_write_items().set_transact_items(Some(writes));
+        match call.send().await.map_err(|error| classify(error, false)) {
+            Ok(_) | Err(CommitError::Conflict) => Ok(()),
+            Err(CommitError::NotApplied(error) | CommitError::Unknown(error)) => Err(error),
         }
     }
 

@@ -11,6 +11,7 @@ pub mod open_booking;
 pub mod quote;
 pub mod record_payment;
 pub mod record_refund;
+pub mod release;
 pub mod start_payment;
 
 use jiff::Timestamp;

@@ -184,6 +184,7 @@ fn new_refund(
         reason,
         updated_at: env.now,
         attention: None,
+        extra_attempts: 0,
         reversed_attempts: vec![],
     }
 }

@@ -1,14 +1,26 @@
 //! Recording what became of a refund attempt.
 
+use crate::attention::{Attention, AttentionId, FOREIGN_REFUND, Subject};
 use crate::booking::{Booking, Order, Refund, RefundReason, RefundStatus, Unmatched};
-use crate::change::Change;
+use crate::change::{Change, UnmatchedChange};
 use crate::decide::Env;
 use crate::ids::{BookingId, PaymentId, RefundId};
 use crate::money::Money;
 use crate::task::{Record, Task, TaskId, TaskKind};
 
-/// How often a refund may be tried under a new number.
+/// How often a refund may be tried under a new number by itself.
 pub const REFUND_ATTEMPTS_MAX: u32 = 10;
+/// How many attempts more people may allow a refund, one at a time.
+pub const REFUND_ATTEMPTS_EXTRA_MAX: u32 = 20;
+/// How many attempts a refund can have at most.
+pub const REFUND_ATTEMPTS_TOTAL_MAX: u32 =
+    REFUND_ATTEMPTS_MAX.saturating_add(REFUND_ATTEMPTS_EXTRA_MAX);
+
+/// How many attempts a refund may have as it stands.
+#[must_use]
+pub const fn attempts_max(refund: &Refund) -> u32 {
+    REFUND_ATTEMPTS_MAX.saturating_add(refund.extra_attempts)
+}
 
 /// What a gateway says of a refund attempt.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,7 +81,7 @@ pub fn next_refund(
             return None;
         }
         (RefundStatus::NeedsAttention, RefundNews::Failed { .. })
-            if attempt >= REFUND_ATTEMPTS_MAX =>
+            if attempt >= attempts_max(refund) =>
         {
             return None;
         }
@@ -94,7 +106,7 @@ pub fn next_refund(
 }
 
 fn another_attempt(mut refund: Refund, code: &str, env: Env<'_>) -> Refund {
-    if refund.attempt >= REFUND_ATTEMPTS_MAX {
+    if refund.attempt >= attempts_max(&refund) {
         refund.status = RefundStatus::NeedsAttention;
         refund.attention = Some(code.to_owned());
         return refund;
@@ -123,7 +135,8 @@ pub struct RefundOf<'a> {
 
 /// Records news of a refund on its order; `None` if it changes nothing.
 ///
-/// A settled refund's task is done; a new attempt after a settled one gets a task again.
+/// A settled refund's task is done; a new attempt after a settled one gets a task again. A new
+/// reason to look is raised, and success clears it.
 #[must_use]
 pub fn record_refund(
     booking: &Booking,
@@ -134,20 +147,51 @@ pub fn record_refund(
 ) -> Option<Change> {
     let mut order = order.clone();
     let refund = order.refunds.iter_mut().find(|r| r.is_of(of.payment_id, of.transaction_id))?;
-    let was_settled = refund.is_settled();
-    *refund = next_refund(refund, of.attempt, news, env)?;
-    let refund = refund.clone();
+    let next = next_refund(refund, of.attempt, news, env)?;
+    let before = std::mem::replace(refund, next.clone());
     let mut change = Change::of(booking);
-    match (was_settled, refund.is_settled()) {
-        (_, true) => change.done.push(refund_task_id(&refund, env)),
+    let record = Record::Order { order_id: order.order_id.clone(), order_seq: order.seq };
+    match (before.is_settled(), next.is_settled()) {
+        (_, true) => change.done.push(refund_task_id(&next, env)),
         (true, false) => {
-            let record = Record::Order { order_id: order.order_id.clone(), order_seq: order.seq };
-            change.tasks.push(refund_task(&booking.booking_id, record, &refund, env));
+            change.tasks.push(refund_task(&booking.booking_id, record.clone(), &next, env));
         }
         (false, false) => {}
     }
+    change.raised.extend(newly_raised(&booking.booking_id, record, &before, &next, env));
+    change.cleared.extend(newly_cleared(&before, &next, env));
     change.put_back(order);
     Some(change)
+}
+
+/// What a refund's next state raises: a reason to look that is new, or that it now stands still.
+fn newly_raised(
+    booking_id: &BookingId,
+    record: Record,
+    before: &Refund,
+    next: &Refund,
+    env: Env<'_>,
+) -> Option<Attention> {
+    let stands_still = |refund: &Refund| refund.status == RefundStatus::NeedsAttention;
+    let is_new = next.attention != before.attention || stands_still(next) && !stands_still(before);
+    let reason = next.attention.clone().filter(|_| is_new)?;
+    Some(Attention {
+        attention_id: AttentionId::of_task(&refund_task_id(next, env)),
+        booking_id: booking_id.clone(),
+        subject: Subject::Refund,
+        record,
+        payment_id: next.payment_id.clone(),
+        transaction_id: Some(next.transaction_id.clone()),
+        amount: Some(next.amount),
+        reason,
+        since: env.now,
+    })
+}
+
+/// What a refund's next state clears: there is no reason to look any more.
+fn newly_cleared(before: &Refund, next: &Refund, env: Env<'_>) -> Option<AttentionId> {
+    let is_over = before.attention.is_some() && next.attention.is_none();
+    is_over.then(|| AttentionId::of_task(&refund_task_id(next, env)))
 }
 
 /// The task that gives a refund's money back, whatever attempt it is at.
@@ -177,21 +221,29 @@ pub fn refund_task_id(refund: &Refund, env: Env<'_>) -> TaskId {
     TaskId::refund(&attempt_id(refund, 1, env))
 }
 
-/// Records news of the refund of unmatched money; `None` if it changes nothing. A new attempt after
-/// a settled one gets a task again.
+/// Records news of the refund of unmatched money; `None` if it changes nothing. Tasks and reasons
+/// to look follow as in [`record_refund`].
 #[must_use]
 pub fn record_unmatched_refund(
     unmatched: &Unmatched,
     attempt: u32,
     news: &RefundNews,
     env: Env<'_>,
-) -> Option<(Unmatched, Option<Task>)> {
-    let refund = next_refund(&unmatched.refund, attempt, news, env)?;
-    let reopened = unmatched.refund.is_settled() && !refund.is_settled();
-    let task =
-        reopened.then(|| refund_task(&unmatched.booking_id, Record::Unmatched, &refund, env));
-    let version = unmatched.version.saturating_add(1);
-    Some((Unmatched { refund, version, ..unmatched.clone() }, task))
+) -> Option<UnmatchedChange> {
+    let Unmatched { booking_id, refund: before, .. } = unmatched;
+    let next = next_refund(before, attempt, news, env)?;
+    let mut change = UnmatchedChange::of(unmatched);
+    match (before.is_settled(), next.is_settled()) {
+        (_, true) => change.done.push(refund_task_id(&next, env)),
+        (true, false) => {
+            change.tasks.push(refund_task(booking_id, Record::Unmatched, &next, env));
+        }
+        (false, false) => {}
+    }
+    change.raised.extend(newly_raised(booking_id, Record::Unmatched, before, &next, env));
+    change.cleared.extend(newly_cleared(before, &next, env));
+    change.unmatched.refund = next;
+    Some(change)
 }
 
 /// A refund at the gateway that we did not make.
@@ -205,7 +257,7 @@ pub struct ForeignRefund<'a> {
     pub amount: Money,
 }
 
-/// Stores and flags a refund that we did not make; `None` if it is stored already.
+/// Stores, flags and raises a refund that we did not make; `None` if it is stored already.
 #[must_use]
 pub fn record_foreign_refund(
     booking: &Booking,
@@ -219,6 +271,18 @@ pub fn record_foreign_refund(
         return None;
     }
     let mut order = order.clone();
+    let mut change = Change::of(booking);
+    change.raised.push(Attention {
+        attention_id: AttentionId::foreign_refund(&refund_id),
+        booking_id: booking.booking_id.clone(),
+        subject: Subject::ForeignRefund,
+        record: Record::Order { order_id: order.order_id.clone(), order_seq: order.seq },
+        payment_id: foreign.payment_id.clone(),
+        transaction_id: None,
+        amount: Some(foreign.amount),
+        reason: FOREIGN_REFUND.to_owned(),
+        since: env.now,
+    });
     order.refunds.push(Refund {
         refund_id,
         payment_id: foreign.payment_id.clone(),
@@ -228,10 +292,10 @@ pub fn record_foreign_refund(
         amount: foreign.amount,
         reason: RefundReason::ForeignRefund,
         updated_at: env.now,
-        attention: Some("foreign_refund".to_owned()),
+        attention: Some(FOREIGN_REFUND.to_owned()),
+        extra_attempts: 0,
         reversed_attempts: vec![],
     });
-    let mut change = Change::of(booking);
     change.put_back(order);
     Some(change)
 }

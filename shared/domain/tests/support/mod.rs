@@ -245,6 +245,7 @@ pub(crate) fn refund(payment: &PaymentId, transaction_id: &str, amount: Money) -
         reason: RefundReason::AmountMismatch,
         updated_at: t(0),
         attention: None,
+        extra_attempts: 0,
         reversed_attempts: vec![],
     }
 }

@@ -1,7 +1,7 @@
 //! Writing under a version: one winner, all or nothing, once.
 
 use domain::booking::Booking;
-use domain::change::Change;
+use domain::change::{Change, UnmatchedChange};
 use store::error::CommitError;
 use store::load::{Loaded, Want, WantOrder};
 use store::{Opened, Store};
@@ -210,12 +210,13 @@ async fn unmatched_money_is_stored_once_and_changed_under_its_version() {
         let again = store.commit_unmatched(&unmatched, &task, &token()).await;
         assert!(matches!(again, Err(CommitError::Conflict)), "{again:?}");
 
-        let mut next = unmatched.clone();
-        next.version = 2;
-        next.refund.attempt = 3;
-        store.update_unmatched(&next, None, &token()).await.unwrap();
-        assert_eq!(read().await, Some(next.clone()));
-        let lost = store.update_unmatched(&next, None, &token()).await;
+        let mut change = UnmatchedChange::of(&unmatched);
+        change.unmatched.refund.attempt = 3;
+        change.done = vec![task.id()];
+        store.update_unmatched(&change, &token()).await.unwrap();
+        assert_eq!(read().await, Some(change.unmatched.clone()));
+        assert_eq!(store.task(&id, &task.id()).await.unwrap(), None);
+        let lost = store.update_unmatched(&change, &token()).await;
         assert!(matches!(lost, Err(CommitError::Conflict)), "{lost:?}");
     })
     .await;

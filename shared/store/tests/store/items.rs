@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::booking::{
     Booking, BookingStatus, EndReason, Order, OrderStatus, PaymentStatus, RefundReason,
-    RefundStatus, Unmatched,
+    RefundStatus,
 };
-use domain::change::Change;
+use domain::change::{Change, UnmatchedChange};
 use domain::product::{Flow, LatePayment, PriceCheck, Product, Unit};
 use domain::task::{Task, TaskKind};
 use store::error::StoreError;
@@ -15,6 +15,7 @@ use store::load::{Want, WantOrder};
 use store::schema::{Key, SHAPE, SHAPE_ATTRIBUTE};
 use store::tasks::DueTask;
 
+use crate::attention::{raise, release, waiting};
 use crate::place::{Place, on_every_place};
 use crate::records::{
     IDS, close_task, cny, commit, full_booking, full_order, next_order, opened, order, payment,
@@ -141,11 +142,11 @@ async fn every_reason_of_a_refund_comes_back() {
             RefundReason::Unmatched,
             RefundReason::ForeignRefund,
         ] {
-            let version = stored.version.strict_add(1);
-            stored = Unmatched { version, ..stored };
-            stored.refund.reason = reason;
-            stored.refund.attention = None;
-            place.store.update_unmatched(&stored, None, &token()).await.unwrap();
+            let mut change = UnmatchedChange::of(&stored);
+            change.unmatched.refund.reason = reason;
+            change.unmatched.refund.attention = None;
+            place.store.update_unmatched(&change, &token()).await.unwrap();
+            stored = change.unmatched;
             let payment = stored.refund.payment_id.as_str();
             let read = place.store.unmatched(booking_id.key(), payment, "4200").await.unwrap();
             assert_eq!(read.as_ref(), Some(&stored));
@@ -209,7 +210,10 @@ async fn one_of_each(place: &Place) -> Booking {
     let booking = commit(store, change).await;
     let (unmatched, task) = unmatched(&booking.booking_id);
     store.commit_unmatched(&unmatched, &task, &token()).await.unwrap();
-    booking
+    let waiting = waiting(&booking, 1, 100);
+    let booking = commit(store, raise(&booking, vec![waiting.clone()])).await;
+    let booking = commit(store, release(&booking, &waiting, 200)).await;
+    commit(store, raise(&booking, vec![waiting])).await
 }
 
 async fn all_items(place: &Place) -> Vec<HashMap<String, AttributeValue>> {
@@ -226,7 +230,17 @@ async fn every_item_carries_the_release_of_its_shape() {
             .iter()
             .map(|item| item["sk"].as_s().unwrap().split('#').next().unwrap())
             .collect();
-        for kind in ["product", "summary", "order", "made", "task", "unmatched", "booking"] {
+        for kind in [
+            "product",
+            "summary",
+            "order",
+            "made",
+            "task",
+            "unmatched",
+            "attention",
+            "audit",
+            "booking",
+        ] {
             assert!(kinds.contains(&kind), "{kind} is not in {kinds:?}");
         }
         for item in items {
@@ -274,6 +288,11 @@ async fn an_item_of_a_later_shape_or_of_none_is_refused_by_every_reader() {
             refused("unmatched", store.unmatched(id.key(), payment, "4200").await.map(drop));
             let task = close_task(id, 1, 0);
             refused("task", store.task(id, &task.id()).await.map(drop));
+            let waiting = waiting(&booking, 1, 100);
+            refused("attention", store.attention(id, &waiting.attention_id).await.map(drop));
+            refused("attention of", store.attention_of(id).await.map(drop));
+            refused("attention page", store.attention_page(None).await.map(drop));
+            refused("audits", store.audits_of(id).await.map(drop));
             let pk = format!("booking#{}", id.key());
             let key = Key { pk, sk: format!("task#{}", task.id().as_str()) };
             let due = DueTask { key, due_at_ms: task.due_at.as_millisecond() };

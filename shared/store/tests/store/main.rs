@@ -3,6 +3,8 @@
 
 // One program for all of them: linking the SDK is most of what a test build waits for.
 #[cfg(test)]
+mod attention;
+#[cfg(test)]
 mod bookings;
 #[cfg(test)]
 mod commits;

@@ -180,6 +180,7 @@ pub(crate) fn refund(payment_id: &PaymentId, reason: RefundReason, status: Refun
         reason,
         updated_at: t(5),
         attention: Some("many_tries".to_owned()),
+        extra_attempts: 1,
         reversed_attempts: vec![1],
     }
 }
