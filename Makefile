@@ -5,9 +5,12 @@ CARGO ?= cargo
 CARGO_FLAGS ?= --locked
 PYTHON ?= python3
 VENV := .tools/venv
+# How long `make fuzz` runs each target, in seconds, and which targets; all of them unless named.
+FUZZ_S ?= 60
+FUZZ_TARGETS ?=
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
-.PHONY: test lint fmt fmt-check build test-rust template readme deny demo run clean-data
+.PHONY: test lint fmt fmt-check build test-rust template readme deny fuzz demo run clean-data
 
 test: fmt-check lint build test-rust template readme
 
@@ -36,6 +39,10 @@ readme: build
 # Licences, advisories and sources; needs cargo-deny and the network, so it is not part of `test`.
 deny:
 	$(CARGO) deny check
+
+# Looks for inputs that break a property; needs a C++ compiler and time, so it is not part of `test`.
+fuzz:
+	CARGO="$(CARGO)" sh scripts/fuzz.sh $(FUZZ_S) $(FUZZ_TARGETS)
 
 demo:
 	$(CARGO) run $(CARGO_FLAGS) -- demo

@@ -16,7 +16,7 @@ use runtime::news::record_refund_news;
 use serde_json::{Value, json};
 use settle::TRIES_UNTIL_ATTENTION;
 use store::attention::PAGE_LEN;
-use tests::faults::{Failure, Fate, StoreFaults};
+use tests::faults::{Failure, Fate, Faults};
 use tests::{GLANCE, Window, World, expect, expect_problem, order_in, text, time};
 
 /// Longer than WeChat Pay refunds.
@@ -484,11 +484,11 @@ async fn a_payment_that_could_not_be_asked_for_is_listed_until_it_is_heard_of() 
 
 #[tokio::test]
 async fn a_flag_whose_write_was_lost_is_written_at_the_next_try() {
-    let store = StoreFaults::default();
+    let store = Faults::default();
     for of_refund in [true, false] {
         let world = World::start_with(|options| {
             options.settle = false;
-            options.wrap_store = Some(store.wrap());
+            options.wrap_store = Some(store.wrap_store());
         })
         .await;
         faults(&world, json!({})).await;
@@ -766,10 +766,10 @@ async fn a_retry_that_races_with_the_notification_of_success_moves_the_money_onc
 
 #[tokio::test]
 async fn a_release_whose_answer_was_lost_is_made_once() {
-    let store = StoreFaults::default();
+    let store = Faults::default();
     let world = World::start_with(|options| {
         options.settle = false;
-        options.wrap_store = Some(store.wrap());
+        options.wrap_store = Some(store.wrap_store());
     })
     .await;
     faults(&world, json!({})).await;

@@ -208,10 +208,10 @@ async fn a_refund_that_the_gateway_finally_refuses_stands_in_needs_attention() {
 
 #[tokio::test]
 async fn a_refund_whose_refusal_lost_a_race_asks_before_it_is_made_again() {
-    let store = StoreFaults::default();
+    let store = Faults::default();
     let world = World::start_with(|options| {
         options.settle = false;
-        options.wrap_store = Some(store.wrap());
+        options.wrap_store = Some(store.wrap_store());
     })
     .await;
     faults(&world, json!({})).await;

@@ -222,12 +222,14 @@ fn packages_are_named_by_their_folders_and_keep_the_lints() {
             complaints.push(format!("{folder} holds the package {name}"));
         }
         let inherits = sections.get("lints").is_some_and(|keys| keys == &["workspace"]);
-        // Tests end where they fail.
-        if !inherits && folder != "tests" {
+        // Tests and fuzz targets end where they fail.
+        if !inherits && folder != "tests" && folder != "tests/fuzz" {
             complaints.push(format!("{folder} does not inherit the workspace's lints"));
         }
-        // A feature may add a port to the embedded store; none changes how anything behaves.
-        if sections.contains_key("features") && folder != "local/embedded" {
+        // A feature may add a port to the embedded store, or libFuzzer's programs to the fuzz
+        // targets; none changes how anything behaves.
+        let may_have = ["local/embedded", "tests/fuzz"];
+        if sections.contains_key("features") && !may_have.contains(&folder.as_str()) {
             complaints.push(format!("{folder} has feature flags"));
         }
     }

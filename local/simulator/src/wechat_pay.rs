@@ -7,7 +7,7 @@ mod authorization;
 mod close;
 mod create;
 mod fields;
-pub(crate) mod keys;
+pub mod keys;
 pub(crate) mod notification;
 pub(crate) mod objects;
 mod query;

@@ -150,10 +150,11 @@ impl Request {
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let inner = error.inner();
             let path = error.path().to_string();
-            // A question mark stands for a field whose name was not read to its end.
+            // A question mark stands for a field whose name was not read to its end; and a name may
+            // be empty.
             let field = match path.trim_end_matches(".?") {
                 "." if inner.classify() == Category::Data => named_in(&inner.to_string()),
-                "." | "?" => "body".to_owned(),
+                "." | "?" | "" => "body".to_owned(),
                 path => path.to_owned(),
             };
             Problem::invalid(field, inner.to_string())
@@ -266,6 +267,7 @@ mod tests {
             (r#"{"quantity":1,"gate"#, "body"),
             (r#"{"quantity":x}"#, "quantity"),
             ("[1,null]", "body"),
+            (r#"{"":1}"#, "body"),
             (" null", "body"),
         ] {
             match request("application/json", body).json::<AskQuote>() {

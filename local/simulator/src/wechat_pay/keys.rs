@@ -1,4 +1,6 @@
 //! The keys on both sides, signing, verifying and sealing.
+//!
+//! Public, so that tests of whoever reads notifications can make genuine ones without a server.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -28,7 +30,7 @@ pub(crate) const APIV3_KEY: &str = "LatchpaySimulatorApiV3Key0123456";
 pub(crate) const SCHEME: &str = "WECHATPAY2-SHA256-RSA2048";
 
 /// Every key that the server holds.
-pub(crate) struct Keys {
+pub struct Keys {
     merchant: Vec<u8>,
     public_key: RsaKeyPair,
     certificate: RsaKeyPair,
@@ -37,34 +39,46 @@ pub(crate) struct Keys {
 
 /// Which of its two keys the gateway signs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyMode {
+pub enum KeyMode {
+    /// The key that replies and notifications name by its id.
     PublicKey,
+    /// The key of the platform certificate.
     Certificate,
 }
 
 /// What goes into the signature of a reply or notification, besides the body.
-pub(crate) struct Stamp {
-    pub(crate) mode: KeyMode,
+pub struct Stamp {
+    /// The key.
+    pub mode: KeyMode,
     /// Unix seconds.
-    pub(crate) timestamp: i64,
-    pub(crate) nonce: String,
+    pub timestamp: i64,
+    /// Fresh randomness; it goes into a header.
+    pub nonce: String,
 }
 
 impl KeyMode {
-    pub(crate) fn serial(self) -> &'static str {
+    /// What `Wechatpay-Serial` names the key by.
+    #[must_use]
+    pub fn serial(self) -> &'static str {
         match self {
             Self::PublicKey => PUBLIC_KEY_ID,
             Self::Certificate => CERTIFICATE_SERIAL,
         }
     }
 
-    pub(crate) fn named(serial: &str) -> Option<Self> {
+    /// The key of that name.
+    #[must_use]
+    pub fn named(serial: &str) -> Option<Self> {
         [Self::PublicKey, Self::Certificate].into_iter().find(|mode| mode.serial() == serial)
     }
 }
 
 impl Keys {
-    pub(crate) fn embedded() -> Result<Self, StartError> {
+    /// The throw-away keys of the laptop.
+    ///
+    /// # Errors
+    /// [`StartError::Key`]: an embedded key cannot be read.
+    pub fn embedded() -> Result<Self, StartError> {
         Ok(Self {
             merchant: der(
                 "merchant_public_key.pem",
@@ -90,7 +104,10 @@ impl Keys {
     }
 
     /// The headers that sign a body.
-    pub(crate) fn signed(&self, stamp: &Stamp, body: &[u8]) -> Result<HeaderMap, Unspecified> {
+    ///
+    /// # Errors
+    /// [`Unspecified`]: the nonce fits no header.
+    pub fn signed(&self, stamp: &Stamp, body: &[u8]) -> Result<HeaderMap, Unspecified> {
         let timestamp = stamp.timestamp.to_string();
         let mut message = format!("{timestamp}\n{}\n", stamp.nonce).into_bytes();
         message.extend_from_slice(body);
@@ -122,7 +139,10 @@ impl Keys {
 }
 
 /// Seals a notification's content with the APIv3 key; the nonce is 12 characters. Base64.
-pub(crate) fn seal(plaintext: &[u8], nonce: &str, context: &str) -> Result<String, Unspecified> {
+///
+/// # Errors
+/// [`Unspecified`]: the nonce has another length.
+pub fn seal(plaintext: &[u8], nonce: &str, context: &str) -> Result<String, Unspecified> {
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, APIV3_KEY.as_bytes())?);
     let nonce: [u8; NONCE_LEN] = nonce.as_bytes().try_into().map_err(|_| Unspecified)?;
     let mut sealed = plaintext.to_vec();

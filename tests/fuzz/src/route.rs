@@ -1,0 +1,50 @@
+//! Routes: a method and a path, as `GET /v1/bookings`.
+//!
+//! - A route that is read is one of the list, goes to that row's function, and its parameters put
+//!   back into the row's path give the path that came.
+
+use api::problem::Problem;
+use api::route::{ROUTES, Route};
+use http::Method;
+
+/// Checks the properties above.
+pub fn check(bytes: &[u8]) {
+    let Some((method, path)) = str::from_utf8(bytes).ok().and_then(|text| text.split_once(' '))
+    else {
+        return;
+    };
+    let Ok(method) = method.parse::<Method>() else { return };
+    match Route::parse(&method, path) {
+        Ok(route) => {
+            let (template, written) = write(&route);
+            assert_eq!(written, path);
+            let row = ROUTES.iter().find(|row| row.path == template && method == row.method);
+            let row = row.unwrap_or_else(|| panic!("{method} {path} is in no row"));
+            assert_eq!(route.function(), row.function);
+        }
+        Err(problem) => assert!(matches!(problem, Problem::NotFound)),
+    }
+}
+
+/// The row's path, and the same with the parameters in it.
+fn write(route: &Route) -> (&'static str, String) {
+    let of_booking =
+        |template: &'static str, id: &str| (template, template.replace("{booking_id}", id));
+    match route {
+        Route::GetProduct(id) | Route::PutProduct(id) => {
+            ("/v1/products/{product_id}", format!("/v1/products/{id}"))
+        }
+        Route::OpenBooking | Route::ListBookings => ("/v1/bookings", "/v1/bookings".to_owned()),
+        Route::GetBooking(id) => of_booking("/v1/bookings/{booking_id}", id.as_str()),
+        Route::CancelBooking(id) => of_booking("/v1/bookings/{booking_id}/cancel", id.as_str()),
+        Route::CancelOrder(id, order_id) => {
+            let template = "/v1/bookings/{booking_id}/orders/{order_id}/cancel";
+            let (_, path) = of_booking(template, id.as_str());
+            (template, path.replace("{order_id}", order_id.as_str()))
+        }
+        Route::Quote(id) => of_booking("/v1/bookings/{booking_id}/quotes", id.as_str()),
+        Route::CreateOrder(id) => of_booking("/v1/bookings/{booking_id}/orders", id.as_str()),
+        Route::GeneratePayment(id) => of_booking("/v1/bookings/{booking_id}/payments", id.as_str()),
+        Route::Callback(name) => ("/v1/callbacks/{gateway}", format!("/v1/callbacks/{name}")),
+    }
+}
