@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 use axum::Router;
 use embedded::{EmbeddedStore, OpenError};
 use runtime::config::{
@@ -49,12 +50,15 @@ pub struct Options {
     pub functions: Option<String>,
     /// What stands between the SDK and the embedded store, such as a meter.
     pub wrap_store: Option<WrapStore>,
+    /// What stands between the transport and the gateways.
+    pub wrap_gateways: Option<WrapGateways>,
 }
 
 /// Puts something between the SDK and the embedded store.
-pub type WrapStore = Arc<
-    dyn Fn(EmbeddedStore) -> aws_smithy_runtime_api::client::http::SharedHttpClient + Send + Sync,
->;
+pub type WrapStore = Arc<dyn Fn(EmbeddedStore) -> SharedHttpClient + Send + Sync>;
+
+/// Puts something between the transport and the gateways.
+pub type WrapGateways = Arc<dyn Fn(SharedHttpConnector) -> SharedHttpConnector + Send + Sync>;
 
 impl Options {
     /// In memory, on any free port, with the system's clock.
@@ -70,6 +74,7 @@ impl Options {
             store_port: None,
             functions: None,
             wrap_store: None,
+            wrap_gateways: None,
         }
     }
 }
@@ -189,11 +194,15 @@ async fn deps(
     let client = Client::from_conf(sdk_behaviour(config));
     create_table(&client, TABLE).await.map_err(Box::new)?;
     let Opened { ids, keyring, gateways } = open_secrets(secrets)?;
+    // Plain HTTP: the simulator is on this machine.
+    let mut connector = plain_connector();
+    if let Some(wrap) = &options.wrap_gateways {
+        connector = wrap(connector);
+    }
     Ok(Deps {
         store: Store::new(client, TABLE),
         gateways,
-        // Plain HTTP: the simulator is on this machine.
-        transport: Arc::new(Transport::new(plain_connector())),
+        transport: Arc::new(Transport::new(connector)),
         keyring,
         ids,
         clock: Arc::clone(&options.clock),

@@ -1,38 +1,58 @@
-//! Faults beneath the SDK: calls to the store that fail by a schedule.
+//! Faults on the wire: calls to the store and to gateways that fail by a schedule.
+//!
+//! One wrapper stands beneath the SDK and beneath the gateways' transport alike. It has no clock
+//! but tokio's, no randomness and no thread, so that under a paused clock a run repeats exactly.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
-use embedded::EmbeddedStore;
-use local::stack::WrapStore;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http::{Method, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use local::stack::{WrapGateways, WrapStore};
+use serde_json::json;
 
-/// How a call that failed looks to the SDK.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Who is called.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Side {
+    /// DynamoDB, by the SDK.
+    Store,
+    /// A gateway, by the transport.
+    Gateway,
+}
+
+/// How a call that failed looks to the caller.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Failure {
     /// The connection broke; the SDK does not repeat it.
     NoAnswer,
-    /// No answer in time.
+    /// No answer, ever: until the caller gives up, or is dropped.
     Hang,
     /// The service broke: HTTP 500.
     InternalServerError,
-    /// A call or a part of a transaction was throttled.
+    /// A call or a part of a transaction was throttled; a gateway answers HTTP 429.
     Throttled,
-    /// Another transaction holds an item.
+    /// Another transaction holds an item. Of the store only.
     TransactionConflict,
-    /// The same transaction is still under way.
+    /// The same transaction is still under way. Of the store only.
     TransactionInProgress,
+    /// HTTP 200 and a body that nobody can read.
+    Unreadable,
+    /// HTTP 200 and a body in which the connection breaks.
+    BrokenOff,
 }
 
 /// What becomes of one call.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Fate {
     /// It works.
     Works,
@@ -40,53 +60,126 @@ pub enum Fate {
     FailsBefore(Failure),
     /// It takes effect, and then fails.
     FailsAfter(Failure),
+    /// It is sent twice, one after the other; both take effect, and the second is answered.
+    Duplicated,
+    /// It takes effect, and its answer ends after so many bytes as if that were all. The store's
+    /// own answers state their length, so there only a cut inside the body means anything.
+    Cut(usize),
 }
 
-/// A call on its way to the store.
-#[derive(Clone, Debug)]
-pub struct StoreCall {
-    /// Which call since the schedule was set, from 1. What the SDK repeats keeps its number.
-    pub number: u32,
-    /// Which sending of the call by the SDK, from 1.
-    pub attempt: u32,
-    /// The operation: `GetItem`.
-    pub operation: String,
-    /// The request as JSON.
-    pub body: String,
-}
-
-impl StoreCall {
-    /// Whether it changes something.
+impl Fate {
+    /// The same after a wait, and answered after another. Both pass on tokio's clock.
     #[must_use]
-    pub fn is_write(&self) -> bool {
-        !matches!(self.operation.as_str(), "GetItem" | "BatchGetItem" | "Query")
+    pub fn delayed(self, before: Duration, after: Duration) -> Timed {
+        Timed { before, fate: self, after }
     }
 }
 
-type Schedule = dyn Fn(&StoreCall) -> Fate + Send + Sync;
+/// A fate and the time it takes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Timed {
+    /// The wait before anything happens.
+    pub before: Duration,
+    /// What happens.
+    pub fate: Fate,
+    /// The wait before the answer.
+    pub after: Duration,
+}
+
+impl From<Fate> for Timed {
+    fn from(fate: Fate) -> Self {
+        fate.delayed(Duration::ZERO, Duration::ZERO)
+    }
+}
+
+/// A call on its way.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Who is called.
+    pub side: Side,
+    /// Which call since the schedule was set, from 1, both sides counted together. What the SDK
+    /// repeats keeps its number.
+    pub number: u32,
+    /// Which sending of the call by the SDK, from 1. A gateway is sent each call once.
+    pub attempt: u32,
+    /// The store's operation, `GetItem`, or a gateway's method and path, `POST /v3/refund/…`.
+    pub operation: String,
+    /// The body as text; JSON at the store.
+    pub body: String,
+}
+
+impl Call {
+    /// Whether it changes something.
+    #[must_use]
+    pub fn is_write(&self) -> bool {
+        match self.side {
+            Side::Store => !matches!(self.operation.as_str(), "GetItem" | "BatchGetItem" | "Query"),
+            Side::Gateway => !self.operation.starts_with(Method::GET.as_str()),
+        }
+    }
+}
+
+type Schedule = dyn Fn(&Call) -> Timed + Send + Sync;
 
 #[derive(Default)]
 struct Plan {
     schedule: Option<Arc<Schedule>>,
     calls: u32,
     hits: u32,
+    /// The numbers of the SDK's calls, by what it calls an invocation.
+    invocations: HashMap<String, u32>,
 }
 
-/// Stands between the SDK and the embedded store. Clones share one schedule.
-#[derive(Clone, Default)]
-pub struct StoreFaults(Arc<Mutex<Plan>>);
+impl Plan {
+    fn number(&mut self, request: &HttpRequest) -> u32 {
+        let invocation = request.headers().get("amz-sdk-invocation-id").map(str::to_owned);
+        let known = invocation.as_ref().and_then(|id| self.invocations.get(id));
+        if let Some(number) = known {
+            return *number;
+        }
+        self.calls += 1;
+        self.invocations.extend(invocation.map(|id| (id, self.calls)));
+        self.calls
+    }
+}
 
-impl StoreFaults {
+/// Stands between a caller and whom it calls. Clones share one schedule and one count, so that
+/// the calls of both sides can be told apart by their numbers.
+#[derive(Clone, Default)]
+pub struct Faults(Arc<Mutex<Plan>>);
+
+impl Faults {
     /// For `Options::wrap_store`.
     #[must_use]
-    pub fn wrap(&self) -> WrapStore {
+    pub fn wrap_store(&self) -> WrapStore {
         let faults = self.clone();
-        Arc::new(move |store| SharedHttpClient::new(FaultyStore { store, faults: faults.clone() }))
+        Arc::new(move |store| faults.store_over(SharedHttpConnector::new(store)))
+    }
+
+    /// For `Options::wrap_gateways`.
+    #[must_use]
+    pub fn wrap_gateways(&self) -> WrapGateways {
+        let faults = self.clone();
+        Arc::new(move |gateways| faults.over(Side::Gateway, gateways))
+    }
+
+    /// The faults over a connector to that side.
+    #[must_use]
+    pub fn over(&self, side: Side, inner: SharedHttpConnector) -> SharedHttpConnector {
+        SharedHttpConnector::new(Faulty { side, inner, faults: self.clone() })
+    }
+
+    /// The faults over a connector to the store, as an SDK client takes it.
+    #[must_use]
+    pub fn store_over(&self, inner: SharedHttpConnector) -> SharedHttpClient {
+        let faulty = self.over(Side::Store, inner);
+        http_client_fn(move |_, _| faulty.clone())
     }
 
     /// Follows this schedule from now on, and counts from one again.
-    pub fn follow(&self, schedule: impl Fn(&StoreCall) -> Fate + Send + Sync + 'static) {
-        *self.plan() = Plan { schedule: Some(Arc::new(schedule)), calls: 0, hits: 0 };
+    pub fn follow<F: Into<Timed>>(&self, schedule: impl Fn(&Call) -> F + Send + Sync + 'static) {
+        let schedule: Arc<Schedule> = Arc::new(move |call| schedule(call).into());
+        *self.plan() = Plan { schedule: Some(schedule), ..Plan::default() };
     }
 
     /// Fails the call of that number, each sending of it.
@@ -116,25 +209,40 @@ impl StoreFaults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fate(&self, request: &HttpRequest) -> Fate {
-        let headers = request.headers();
-        let target = headers.get("x-amz-target").unwrap_or_default();
-        let attempt = headers.get("amz-sdk-request").and_then(attempt_of).unwrap_or(1);
-        let mut plan = self.plan();
-        if attempt == 1 {
-            plan.calls += 1;
-        }
-        let call = StoreCall {
-            number: plan.calls,
-            attempt,
-            operation: target.rsplit('.').next().unwrap_or_default().to_owned(),
-            body: request.body().bytes().map(String::from_utf8_lossy).unwrap_or_default().into(),
+    fn fate(&self, side: Side, request: &HttpRequest) -> Timed {
+        let (call, schedule) = {
+            let mut plan = self.plan();
+            let number = plan.number(request);
+            (call(side, number, request), plan.schedule.clone())
         };
-        let fate = plan.schedule.as_ref().map_or(Fate::Works, |schedule| schedule(&call));
-        if fate != Fate::Works {
-            plan.hits += 1;
+        let works = Timed::from(Fate::Works);
+        // Without the lock: a schedule may ask for the count, or set another one.
+        let timed = schedule.map_or(works, |schedule| schedule(&call));
+        if timed != works {
+            self.plan().hits += 1;
         }
-        fate
+        timed
+    }
+}
+
+fn call(side: Side, number: u32, request: &HttpRequest) -> Call {
+    let header = |name| request.headers().get(name);
+    let body = request.body().bytes().map(String::from_utf8_lossy);
+    Call {
+        side,
+        number,
+        attempt: header("amz-sdk-request").and_then(attempt_of).unwrap_or(1),
+        operation: match side {
+            Side::Store => {
+                let target = header("x-amz-target").unwrap_or_default();
+                target.rsplit('.').next().unwrap_or_default().to_owned()
+            }
+            Side::Gateway => {
+                let uri: Uri = request.uri().parse().unwrap();
+                format!("{} {}", request.method(), uri.path())
+            }
+        },
+        body: body.unwrap_or_default().into(),
     }
 }
 
@@ -144,70 +252,149 @@ fn attempt_of(header: &str) -> Option<u32> {
 }
 
 #[derive(Clone)]
-struct FaultyStore {
-    store: EmbeddedStore,
-    faults: StoreFaults,
+struct Faulty {
+    side: Side,
+    inner: SharedHttpConnector,
+    faults: Faults,
 }
 
-impl fmt::Debug for FaultyStore {
+impl fmt::Debug for Faulty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FaultyStore(..)")
+        write!(f, "Faulty({:?})", self.side)
     }
 }
 
-impl HttpClient for FaultyStore {
-    fn http_connector(
-        &self,
-        _settings: &HttpConnectorSettings,
-        _components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
+type Answer = Result<HttpResponse, ConnectorError>;
 
-impl HttpConnector for FaultyStore {
+impl HttpConnector for Faulty {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let FaultyStore { store, faults } = self.clone();
+        let Faulty { side, inner, faults } = self.clone();
         HttpConnectorFuture::new(async move {
-            let is_transaction = is_transaction(&request);
-            match faults.fate(&request) {
-                Fate::Works => store.call(request).await,
-                Fate::FailsBefore(failure) => fail(failure, is_transaction).await,
-                Fate::FailsAfter(failure) => {
-                    store.call(request).await?;
-                    fail(failure, is_transaction).await
-                }
-            }
+            let Timed { before, fate, after } = faults.fate(side, &request);
+            wait(before).await;
+            let answer = meet(side, fate, &inner, request).await;
+            wait(after).await;
+            answer
         })
     }
+}
+
+async fn wait(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+}
+
+async fn meet(side: Side, fate: Fate, inner: &SharedHttpConnector, request: HttpRequest) -> Answer {
+    let is_transaction = is_transaction(&request);
+    let fail = async |failure| match side {
+        Side::Store => store_fails(failure, is_transaction).await,
+        Side::Gateway => gateway_fails(failure).await,
+    };
+    match fate {
+        Fate::Works => inner.call(request).await,
+        Fate::FailsBefore(failure) => fail(failure).await,
+        Fate::FailsAfter(failure) => {
+            arrive(inner, request).await?;
+            fail(failure).await
+        }
+        Fate::Duplicated => {
+            let again = request.try_clone().expect("a request is never streamed");
+            arrive(inner, request).await?;
+            inner.call(again).await
+        }
+        Fate::Cut(bytes) => cut(inner.call(request).await?, bytes).await,
+    }
+}
+
+/// Sends a request and reads the whole answer: then it has surely taken effect.
+async fn arrive(inner: &SharedHttpConnector, request: HttpRequest) -> Result<(), ConnectorError> {
+    let mut answer = inner.call(request).await?;
+    read(&mut answer).await.map(drop)
+}
+
+async fn read(answer: &mut HttpResponse) -> Result<Bytes, ConnectorError> {
+    let body = answer.take_body().collect().await.map_err(|error| broken(&error.to_string()))?;
+    Ok(body.to_bytes())
+}
+
+async fn cut(mut answer: HttpResponse, bytes: usize) -> Answer {
+    let body = read(&mut answer).await?;
+    *answer.body_mut() = SdkBody::from(body.slice(..bytes.min(body.len())));
+    Ok(answer)
 }
 
 fn is_transaction(request: &HttpRequest) -> bool {
     request.headers().get("x-amz-target").is_some_and(|it| it.ends_with("TransactWriteItems"))
 }
 
-async fn fail(failure: Failure, is_transaction: bool) -> Result<HttpResponse, ConnectorError> {
+async fn store_fails(failure: Failure, is_transaction: bool) -> Answer {
     match failure {
-        Failure::NoAnswer => Err(ConnectorError::other("the connection broke".into(), None)),
-        Failure::Hang => std::future::pending().await,
-        Failure::InternalServerError => answer(500, "InternalServerError", ""),
+        Failure::NoAnswer | Failure::Hang | Failure::Unreadable | Failure::BrokenOff => {
+            wire_fails(failure).await
+        }
+        Failure::InternalServerError => store_error(500, "InternalServerError", ""),
         Failure::Throttled if is_transaction => cancelled("ThrottlingError"),
-        Failure::Throttled => answer(400, "ProvisionedThroughputExceededException", ""),
+        Failure::Throttled => store_error(400, "ProvisionedThroughputExceededException", ""),
         Failure::TransactionConflict if is_transaction => cancelled("TransactionConflict"),
-        Failure::TransactionConflict => answer(400, "TransactionConflictException", ""),
-        Failure::TransactionInProgress => answer(400, "TransactionInProgressException", ""),
+        Failure::TransactionConflict => store_error(400, "TransactionConflictException", ""),
+        Failure::TransactionInProgress => store_error(400, "TransactionInProgressException", ""),
     }
 }
 
-/// The first part of a transaction has that reason; of the others there is nothing to say.
-fn cancelled(code: &str) -> Result<HttpResponse, ConnectorError> {
-    let reasons = format!(r#","CancellationReasons":[{{"Code":"{code}"}},{{"Code":"None"}}]"#);
-    answer(400, "TransactionCanceledException", &reasons)
+async fn gateway_fails(failure: Failure) -> Answer {
+    match failure {
+        Failure::NoAnswer | Failure::Hang | Failure::Unreadable | Failure::BrokenOff => {
+            wire_fails(failure).await
+        }
+        Failure::InternalServerError => gateway_error(500, "SYSTEM_ERROR"),
+        Failure::Throttled => gateway_error(429, "FREQUENCY_LIMITED"),
+        Failure::TransactionConflict | Failure::TransactionInProgress => {
+            panic!("a gateway never answers {failure:?}")
+        }
+    }
 }
 
-fn answer(status: u16, kind: &str, more: &str) -> Result<HttpResponse, ConnectorError> {
+/// What says nothing of who was called.
+async fn wire_fails(failure: Failure) -> Answer {
+    match failure {
+        Failure::Hang => std::future::pending().await,
+        Failure::Unreadable => answer(200, "text/html", SdkBody::from("<html>")),
+        Failure::BrokenOff => {
+            let torn = Limited::new(Full::new(Bytes::from_static(b"{")), 0);
+            answer(200, "application/json", SdkBody::from_body_1_x(torn))
+        }
+        Failure::NoAnswer
+        | Failure::InternalServerError
+        | Failure::Throttled
+        | Failure::TransactionConflict
+        | Failure::TransactionInProgress => Err(broken("the connection broke")),
+    }
+}
+
+fn broken(why: &str) -> ConnectorError {
+    ConnectorError::other(why.into(), None)
+}
+
+/// The first part of a transaction has that reason; of the others there is nothing to say.
+fn cancelled(code: &str) -> Answer {
+    let reasons = format!(r#","CancellationReasons":[{{"Code":"{code}"}},{{"Code":"None"}}]"#);
+    store_error(400, "TransactionCanceledException", &reasons)
+}
+
+fn store_error(status: u16, kind: &str, more: &str) -> Answer {
     let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{kind}"{more}}}"#);
-    let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), body.into());
-    response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
+    answer(status, "application/x-amz-json-1.0", body.into())
+}
+
+/// As WeChat Pay words it, and unsigned, as whatever stands before it answers.
+fn gateway_error(status: u16, code: &str) -> Answer {
+    let body = json!({ "code": code, "message": "injected" });
+    answer(status, "application/json", body.to_string().into())
+}
+
+fn answer(status: u16, content_type: &'static str, body: SdkBody) -> Answer {
+    let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), body);
+    response.headers_mut().insert("content-type", content_type);
     Ok(response)
 }

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use local::client::{Call, Reply};
 use runtime::gateway_calls;
 use serde_json::{Value, json};
-use tests::faults::{Failure, Fate, StoreFaults};
+use tests::faults::{Failure, Fate, Faults};
 use tests::{GLANCE, PATIENCE, Window, World, expect, expect_problem, order_in, text, time};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -762,8 +762,8 @@ async fn create_at_gateway(world: &World, payment_id: &str, echo: &str) -> Value
 
 #[tokio::test]
 async fn unmatched_money_is_acknowledged_only_once_it_is_stored() {
-    let store = StoreFaults::default();
-    let world = quiet_world_with(|options| options.wrap_store = Some(store.wrap())).await;
+    let store = Faults::default();
+    let world = quiet_world_with(|options| options.wrap_store = Some(store.wrap_store())).await;
     for (seed, fate) in [
         (11, Fate::FailsBefore(Failure::NoAnswer)),
         (12, Fate::FailsBefore(Failure::TransactionConflict)),
@@ -1053,8 +1053,8 @@ async fn a_callback_of_an_unknown_gateway_or_with_too_much_in_it_is_refused() {
 
 #[tokio::test]
 async fn a_notification_is_acknowledged_only_once_what_it_caused_is_stored() {
-    let store = StoreFaults::default();
-    let world = quiet_world_with(|options| options.wrap_store = Some(store.wrap())).await;
+    let store = Faults::default();
+    let world = quiet_world_with(|options| options.wrap_store = Some(store.wrap_store())).await;
     let mut windows = vec![];
     for (at, failure) in [Failure::NoAnswer, Failure::TransactionConflict, Failure::Throttled]
         .into_iter()
@@ -1091,10 +1091,10 @@ async fn a_notification_is_acknowledged_only_once_what_it_caused_is_stored() {
 
 #[tokio::test]
 async fn a_gateway_repeats_by_itself_what_was_not_acknowledged() {
-    let store = StoreFaults::default();
+    let store = Faults::default();
     let world = World::start_with(|options| {
         options.settle = false;
-        options.wrap_store = Some(store.wrap());
+        options.wrap_store = Some(store.wrap_store());
     })
     .await;
     let window = world.booking_of("alice", "desk-order").await;

@@ -8,7 +8,7 @@ use http::Method;
 use local::client::{Call, Reply};
 use serde_json::{Value, json};
 use settle::LEASE_S;
-use tests::faults::{Failure, Fate, StoreFaults};
+use tests::faults::{Failure, Fate, Faults};
 use tests::{Window, World, expect, expect_problem, open_booking, text};
 
 /// How often a client repeats a request.
@@ -29,7 +29,7 @@ enum Trouble {
 }
 
 impl Trouble {
-    fn arm(self, store: &StoreFaults) {
+    fn arm(self, store: &Faults) {
         match self {
             Self::None => store.follow(|_| Fate::Works),
             Self::Once(number, fate) => store.fail_call(number, fate),
@@ -46,7 +46,7 @@ impl Trouble {
 /// One customer's way through a flow, with trouble in every step.
 struct Journey<'a> {
     world: &'a World,
-    store: &'a StoreFaults,
+    store: &'a Faults,
     trouble: Trouble,
     hits: u32,
 }
@@ -217,11 +217,11 @@ async fn instant_ends_the_same_whichever_call_to_the_store_fails() {
     every_call_fails_in_turn("desk-instant").await;
 }
 
-async fn faulty_world() -> (World, StoreFaults) {
-    let store = StoreFaults::default();
+async fn faulty_world() -> (World, Faults) {
+    let store = Faults::default();
     let world = World::start_with(|options| {
         options.settle = false;
-        options.wrap_store = Some(store.wrap());
+        options.wrap_store = Some(store.wrap_store());
     })
     .await;
     (world, store)

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use settle::{LEASE_S, TRIES_UNTIL_ATTENTION};
 use store::schema::DUE_SHARDS;
 use tests::books::fen;
-use tests::faults::{Failure, Fate, StoreFaults};
+use tests::faults::{Failure, Fate, Faults};
 use tests::{GLANCE, Window, World, expect, expect_problem, order_in, text, time};
 
 /// How long a gateway's refund takes under [`faults`], and how long a test waits for it.
@@ -648,10 +648,10 @@ async fn a_task_whose_worker_died_comes_back_after_its_lease() {
 
 #[tokio::test]
 async fn a_worker_that_dies_anywhere_in_a_task_leaves_it_to_be_run_again() {
-    let store = StoreFaults::default();
+    let store = Faults::default();
     let world = World::start_with(|options| {
         options.settle = false;
-        options.wrap_store = Some(store.wrap());
+        options.wrap_store = Some(store.wrap_store());
     })
     .await;
     faults(&world, json!({})).await;

@@ -2,7 +2,7 @@
 
 use embedded::writes::WriteEvent;
 use serde_json::{Value, json};
-use tests::faults::{Failure, Fate, StoreFaults};
+use tests::faults::{Failure, Fate, Faults};
 use tests::{Window, World};
 use tokio::sync::broadcast::Receiver;
 
@@ -61,8 +61,8 @@ async fn a_batch_of_the_stream_runs_what_is_due_and_nothing_else() {
 
 #[tokio::test]
 async fn a_record_whose_task_cannot_be_claimed_is_named_and_the_others_are_run() {
-    let store = StoreFaults::default();
-    let wrap = store.wrap();
+    let store = Faults::default();
+    let wrap = store.wrap_store();
     let world = World::start_with(|options| {
         options.settle = false;
         options.wrap_store = Some(wrap);
