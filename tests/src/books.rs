@@ -11,7 +11,7 @@ use domain::product::Kind;
 use domain::task::{Task, TaskId, TaskKind};
 use domain::term;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::load::{Want, WantOrder};
 use store::schema::DUE_SHARDS;
 
@@ -60,6 +60,19 @@ impl World {
         Books { booking: &booking, orders: &orders, ledger }.check().err()
     }
 
+    /// What a booking came to, without the ids and times that differ between two alike.
+    pub async fn outline(&self, window: &Window) -> Value {
+        let (booking, orders) = self.stored(window).await;
+        let ledger = self.ledger().await.into_iter();
+        let ledger: HashMap<_, _> = ledger.map(|it| (crate::text(&it["payment_id"]), it)).collect();
+        json!({
+            "status": booking.status,
+            "renewals": booking.renewals,
+            "quantity": booking.quantity_paid,
+            "orders": orders.iter().map(|order| outline(order, &ledger)).collect::<Vec<_>>(),
+        })
+    }
+
     /// Waits until everything has settled by itself: with the worker running, in real time.
     pub async fn until_settled(&self, windows: &[Window]) {
         for window in windows {
@@ -92,6 +105,31 @@ impl World {
             self.clock.advance_s(ROUND_S);
         }
     }
+}
+
+/// An order, with what the gateways hold of its payments.
+fn outline(order: &Order, ledger: &HashMap<String, Value>) -> Value {
+    let payments = order.payments.iter().map(|payment| {
+        let known = ledger.get(payment.payment_id.as_str()).unwrap_or(&Value::Null);
+        json!({
+            "status": payment.status,
+            "captured": known["captured"],
+            "refunded": known["refunded"],
+            "closed": known["closed"],
+            "refunds": known["refunds"].as_array().map(Vec::len),
+        })
+    });
+    let refunds = order.refunds.iter();
+    let refunds = refunds.map(|it| json!([it.reason, it.status, it.attempt, it.attention]));
+    json!({
+        "kind": order.kind,
+        "status": order.status,
+        "reason": order.reason,
+        "quantity": order.quantity,
+        "amount": order.amount,
+        "payments": payments.collect::<Vec<_>>(),
+        "refunds": refunds.collect::<Vec<_>>(),
+    })
 }
 
 /// What is stored of one booking, and what the gateways say.

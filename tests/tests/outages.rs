@@ -1,6 +1,5 @@
 //! Stores and gateways that fail: the client repeats its request, and the end is the same.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use domain::task::FUNCTION_TIMEOUT_S_MAX;
@@ -129,44 +128,10 @@ impl Journey<'_> {
         self.work().await;
         self.work().await;
         self.world.drive(std::slice::from_ref(&window)).await;
-        let mut end = summary(self.world, &window).await;
+        let mut end = self.world.outline(&window).await;
         end["version"] = version;
         end
     }
-}
-
-/// What a journey came to, without the ids and times that differ between two of them.
-async fn summary(world: &World, window: &Window) -> Value {
-    let (booking, orders) = world.stored(window).await;
-    let ledger = world.ledger().await.into_iter();
-    let ledger: HashMap<_, _> = ledger.map(|it| (text(&it["payment_id"]), it)).collect();
-    let orders = orders.iter().map(|order| {
-        let payments = order.payments.iter().map(|payment| {
-            let known = &ledger[payment.payment_id.as_str()];
-            json!({
-                "status": payment.status,
-                "captured": known["captured"],
-                "refunded": known["refunded"],
-                "closed": known["closed"],
-                "refunds": known["refunds"].as_array().unwrap().len(),
-            })
-        });
-        json!({
-            "kind": order.kind,
-            "status": order.status,
-            "reason": order.reason,
-            "quantity": order.quantity,
-            "amount": order.amount,
-            "payments": payments.collect::<Vec<_>>(),
-            "refunds": order.refunds.iter().map(|it| it.reason).collect::<Vec<_>>(),
-        })
-    });
-    json!({
-        "status": booking.status,
-        "renewals": booking.renewals,
-        "quantity": booking.quantity_paid,
-        "orders": orders.collect::<Vec<_>>(),
-    })
 }
 
 /// Fails each call to the store in turn, in every request and in the worker.

@@ -1,0 +1,787 @@
+//! Each call that a request or a task makes fails in turn, in each way that it can fail. Whoever
+//! asked repeats the same request, and the end is the same as if nothing had ever failed.
+//!
+//! The matrix is the product of two tables: what is done ([`Request`], [`News`], [`Work`]), and
+//! what goes wrong with one of its calls ([`TROUBLES`]).
+
+use std::sync::{Arc, Mutex};
+
+use http::Method;
+use jiff::{SignedDuration, Timestamp};
+use local::client::{self, Client, Reply};
+use serde_json::{Value, json};
+use store::schema::DUE_SHARDS;
+use tests::faults::{Call, Failure, Fate, Faults, Side};
+use tests::{Window, World, expect, text};
+use tokio::task::JoinSet;
+
+/// How often a request is repeated.
+const REPEATS_MAX: u32 = 5;
+/// How often the worker runs for one task under trouble.
+const RUNS_MAX: u32 = 5;
+/// How often the clock is turned to the next task until none is left.
+const ROUNDS_MAX: u32 = 30;
+
+// ---- What goes wrong ----
+
+/// Which calls can fail in a way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Calls {
+    All,
+    Writes,
+    Transactions,
+}
+
+/// How long it goes wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Lasts {
+    /// The one call, each sending of it.
+    Call,
+    /// The one call's first sending.
+    Sending,
+    /// Every call to that side from the one on, until the request is answered.
+    Request,
+    /// Whoever made the call dies with it.
+    Life,
+}
+
+/// One way for a call to fail.
+#[derive(Clone, Copy, Debug)]
+struct Trouble {
+    side: Side,
+    calls: Calls,
+    fate: Fate,
+    lasts: Lasts,
+}
+
+const fn trouble(side: Side, calls: Calls, fate: Fate, lasts: Lasts) -> Trouble {
+    Trouble { side, calls, fate, lasts }
+}
+
+/// Every way for a call to fail. What a store's read answers does not matter once it has failed,
+/// so that it fails before its effect only.
+const TROUBLES: [Trouble; 24] = {
+    use {Calls::*, Failure::*, Fate::*, Side::*};
+    [
+        trouble(Store, All, FailsBefore(NoAnswer), Lasts::Call),
+        trouble(Store, All, FailsBefore(NoAnswer), Lasts::Request),
+        trouble(Store, All, FailsBefore(Hang), Lasts::Life),
+        trouble(Store, All, Cut(9), Lasts::Call),
+        trouble(Store, Writes, FailsAfter(NoAnswer), Lasts::Call),
+        trouble(Store, Writes, FailsAfter(NoAnswer), Lasts::Request),
+        trouble(Store, Writes, FailsAfter(Hang), Lasts::Life),
+        trouble(Store, Writes, FailsAfter(BrokenOff), Lasts::Call),
+        trouble(Store, Writes, FailsAfter(InternalServerError), Lasts::Sending),
+        trouble(Store, Writes, Duplicated, Lasts::Call),
+        trouble(Store, Transactions, FailsBefore(TransactionConflict), Lasts::Call),
+        trouble(Store, Transactions, FailsBefore(TransactionInProgress), Lasts::Sending),
+        trouble(Store, Transactions, FailsBefore(Throttled), Lasts::Sending),
+        trouble(Gateway, All, FailsBefore(NoAnswer), Lasts::Call),
+        trouble(Gateway, All, FailsBefore(NoAnswer), Lasts::Request),
+        trouble(Gateway, All, FailsBefore(InternalServerError), Lasts::Call),
+        trouble(Gateway, All, FailsBefore(Throttled), Lasts::Call),
+        trouble(Gateway, All, FailsBefore(Hang), Lasts::Life),
+        trouble(Gateway, All, FailsAfter(NoAnswer), Lasts::Call),
+        trouble(Gateway, All, FailsAfter(InternalServerError), Lasts::Call),
+        trouble(Gateway, All, FailsAfter(Unreadable), Lasts::Call),
+        trouble(Gateway, All, FailsAfter(Hang), Lasts::Life),
+        trouble(Gateway, All, Cut(20), Lasts::Call),
+        trouble(Gateway, All, Duplicated, Lasts::Call),
+    ]
+};
+
+impl Trouble {
+    fn fits(self, call: &Call) -> bool {
+        self.side == call.side
+            && match self.calls {
+                Calls::All => true,
+                Calls::Writes => call.is_write(),
+                Calls::Transactions => call.operation == "TransactWriteItems",
+            }
+    }
+
+    /// What becomes of a call while the call of that number is in trouble.
+    fn fate(self, number: u32, call: &Call) -> Fate {
+        let hit = self.fits(call)
+            && match self.lasts {
+                Lasts::Call | Lasts::Life => call.number == number,
+                Lasts::Sending => call.number == number && call.attempt == 1,
+                Lasts::Request => call.number >= number,
+            };
+        if hit { self.fate } else { Fate::Works }
+    }
+}
+
+// ---- What is done ----
+
+/// A customer's or the operator's request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Request {
+    DefineProduct,
+    OpenBooking,
+    Quote,
+    KeyedQuote,
+    /// In place of an order whose code can be paid.
+    KeyedQuoteOverCode,
+    CreateOrder,
+    CreateOrderOverCode,
+    Generate,
+    GenerateAgain,
+    GenerateSuperseded,
+    CancelOrder,
+    CancelOrderWithCode,
+    CancelBooking,
+    OrderInAnotherFlow,
+    CancelPaidOrder,
+    QuoteTooMany,
+}
+
+/// A notification.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum News {
+    Paid,
+    PaidTwice,
+    PaidAfterSuperseded,
+    PaidAgainTold,
+    Refunded,
+    RefundedAgainTold,
+    RefundAbnormal,
+    RefundClosed,
+}
+
+/// A task that is due.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Work {
+    Refund,
+    RefundEnded,
+    RefundAbnormal,
+    RefundClosed,
+    RefundTooLate,
+    Close,
+    CloseTwice,
+    ClosePaid,
+    CloseNeverCreated,
+    QueryPaid,
+    QueryUnpaid,
+    QueryOver,
+    QueryNeverCreated,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Deed {
+    Request(Request),
+    News(News),
+    Work(Work),
+}
+
+impl Deed {
+    /// Whether asking again is asking for something new.
+    fn is_anew(self) -> bool {
+        self == Self::Request(Request::Quote)
+    }
+
+    /// Whether it must leave everything as it was.
+    fn is_refused(self) -> bool {
+        matches!(
+            self,
+            Self::Request(
+                Request::GenerateSuperseded
+                    | Request::OrderInAnotherFlow
+                    | Request::CancelPaidOrder
+                    | Request::QuoteTooMany
+            )
+        )
+    }
+
+    /// Whether the money stands still in the end until a person acts.
+    fn needs_attention(self) -> bool {
+        matches!(
+            self,
+            Self::News(News::RefundAbnormal)
+                | Self::Work(Work::RefundAbnormal | Work::RefundTooLate)
+        )
+    }
+}
+
+/// What is sent, and sent again.
+enum Ask {
+    Call(Client, client::Call),
+    /// A notification, by what the simulator calls it.
+    Replay(Client, Value),
+    Worker,
+}
+
+/// What a row of the matrix is tried on.
+struct Stage<'a> {
+    world: &'a World,
+    customer: &'a str,
+    product: &'a str,
+}
+
+impl Stage<'_> {
+    fn client(&self) -> Client {
+        self.world.nobody().as_customer(self.customer)
+    }
+
+    async fn window(&self) -> Window {
+        self.world.booking_under(self.customer, self.product, "only").await
+    }
+
+    async fn prepare(&self, deed: Deed) -> Ask {
+        self.plan(json!({})).await;
+        match deed {
+            Deed::Request(request) => self.prepare_request(request).await,
+            Deed::News(news) => Ask::Replay(self.world.nobody(), self.prepare_news(news).await),
+            Deed::Work(work) => {
+                self.prepare_work(work).await;
+                Ask::Worker
+            }
+        }
+    }
+
+    /// Has gateways tell nothing by themselves and refund at once.
+    async fn plan(&self, more: Value) {
+        let mut plan = json!({ "notifications_dropped": 1.0, "refund_delay_ms": 0 });
+        plan.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.world.faults(plan).await;
+    }
+
+    async fn prepare_request(&self, request: Request) -> Ask {
+        let post = |path: String, body: Value| {
+            Ask::Call(self.client(), client::Call::new(Method::POST, path).json(&body))
+        };
+        let keyed = |ask: Ask, key: &str| match ask {
+            Ask::Call(client, call) => Ask::Call(client, call.header("idempotency-key", key)),
+            other => other,
+        };
+        match request {
+            Request::DefineProduct => {
+                let definition = self.world.definition("desk-order").await;
+                let path = format!("/v1/products/{}", self.customer);
+                let call = client::Call::new(Method::PUT, path).json(&definition);
+                return Ask::Call(self.world.admin(), call);
+            }
+            Request::OpenBooking => {
+                let body = json!({ "product_id": self.product });
+                return keyed(post("/v1/bookings".to_owned(), body), "only");
+            }
+            _ => {}
+        }
+        let window = self.window().await;
+        let at = |below: &str| format!("{}/{below}", window.path);
+        let at_gateway = |quantity| json!({ "quantity": quantity, "gateway": "wechat_pay" });
+        let submit = |quoted: &Value| json!({ "quote_token": quoted["quote"]["token"], "gateway": "wechat_pay" });
+        let generate = |quoted: &Value| {
+            let mut body = submit(quoted);
+            body["order_id"] = quoted["order"]["order_id"].clone();
+            post(at("payments"), body)
+        };
+        let cancel = |made: &Value| {
+            let order_id = text(&made["order"]["order_id"]);
+            post(at(&format!("orders/{order_id}/cancel")), json!({}))
+        };
+        match request {
+            Request::DefineProduct | Request::OpenBooking => unreachable!("answered above"),
+            Request::Quote => post(at("quotes"), at_gateway(2)),
+            Request::KeyedQuote => keyed(post(at("quotes"), at_gateway(2)), "key"),
+            Request::KeyedQuoteOverCode => {
+                window.code_for(1).await;
+                keyed(post(at("quotes"), at_gateway(2)), "key")
+            }
+            Request::CreateOrder => post(at("orders"), submit(&expect(201, window.quote(2).await))),
+            Request::CreateOrderOverCode => {
+                window.code_for(1).await;
+                post(at("orders"), submit(&expect(201, window.quote(2).await)))
+            }
+            Request::Generate => generate(&expect(201, window.quote(2).await)),
+            Request::GenerateAgain => {
+                let quoted = expect(201, window.quote(2).await);
+                expect(201, window.generate(&quoted).await);
+                generate(&quoted)
+            }
+            Request::GenerateSuperseded => {
+                let quoted = expect(201, window.quote(2).await);
+                window.code_for(1).await;
+                generate(&quoted)
+            }
+            Request::CancelOrder => cancel(&expect(201, window.quote(2).await)),
+            Request::CancelOrderWithCode => cancel(&window.code_for(2).await),
+            Request::CancelBooking => {
+                window.code_for(2).await;
+                post(at("cancel"), json!({}))
+            }
+            Request::OrderInAnotherFlow => {
+                post(at("orders"), submit(&expect(201, window.quote(2).await)))
+            }
+            Request::CancelPaidOrder => {
+                let made = window.code_for(1).await;
+                self.tell(&self.pay(&made).await).await;
+                cancel(&made)
+            }
+            Request::QuoteTooMany => post(at("quotes"), at_gateway(91)),
+        }
+    }
+
+    async fn prepare_news(&self, news: News) -> Value {
+        let window = self.window().await;
+        match news {
+            News::Paid => self.pay(&window.code_for(1).await).await,
+            News::PaidTwice => {
+                let made = window.code_for(1).await;
+                self.tell(&self.pay(&made).await).await;
+                self.pay(&made).await
+            }
+            News::PaidAfterSuperseded => {
+                let made = window.code_for(1).await;
+                window.code_for(2).await;
+                self.pay(&made).await
+            }
+            News::PaidAgainTold => {
+                let paid = self.pay(&window.code_for(1).await).await;
+                self.tell(&paid).await;
+                paid
+            }
+            News::Refunded => self.refunded(json!({})).await,
+            News::RefundedAgainTold => {
+                let refunded = self.refunded(json!({})).await;
+                self.tell(&refunded).await;
+                refunded
+            }
+            News::RefundAbnormal => self.refunded(json!({ "refund_outcome": "abnormal" })).await,
+            News::RefundClosed => self.refunded(json!({ "refund_outcome": "closed" })).await,
+        }
+    }
+
+    async fn prepare_work(&self, work: Work) {
+        let (world, window) = (self.world, self.window().await);
+        match work {
+            Work::Refund => self.owed().await,
+            Work::RefundEnded => self.refunded_long_ago(json!({})).await,
+            Work::RefundAbnormal => {
+                self.refunded_long_ago(json!({ "refund_outcome": "abnormal" })).await;
+            }
+            Work::RefundClosed => {
+                self.refunded_long_ago(json!({ "refund_outcome": "closed" })).await;
+            }
+            Work::RefundTooLate => {
+                self.owed().await;
+                // WeChat Pay refunds for a year.
+                world.clock.advance_s(366 * 86_400);
+            }
+            Work::Close => {
+                window.code_for(1).await;
+                window.code_for(2).await;
+            }
+            Work::CloseTwice => {
+                window.code_for(1).await;
+                window.code_for(2).await;
+                window.code_for(3).await;
+            }
+            Work::ClosePaid => {
+                let old = window.code_for(1).await;
+                self.pay(&old).await;
+                window.code_for(2).await;
+            }
+            Work::CloseNeverCreated => {
+                self.never_created(&window).await;
+                window.code_for(2).await;
+            }
+            Work::QueryPaid => {
+                self.pay(&window.code_for(1).await).await;
+                self.turn_to_next_task().await;
+            }
+            Work::QueryUnpaid => {
+                window.code_for(1).await;
+                self.turn_to_next_task().await;
+            }
+            Work::QueryOver => {
+                let made = window.code_for(1).await;
+                world.clock.set(tests::time(&made["order"]["pay_by"]));
+            }
+            Work::QueryNeverCreated => {
+                self.never_created(&window).await;
+                let pay_by = tests::time(&window.look().await["live_order"]["pay_by"]);
+                // Now 'not found' is believed.
+                world.clock.set(pay_by + SignedDuration::from_hours(1));
+            }
+        }
+    }
+
+    /// Has the wallet pay a code, whatever the gateway thinks of it. Answers how to tell of it.
+    async fn pay(&self, made: &Value) -> Value {
+        let body = json!({ "code_url": made["payment"]["code_url"], "force": true });
+        json!({ "transaction_id": self.world.pay_with(body).await["transaction_id"] })
+    }
+
+    async fn tell(&self, replay: &Value) {
+        let told = self.world.nobody().post("/simulator/replay", replay).await.unwrap();
+        assert_eq!(expect(200, told)["status"], 204);
+    }
+
+    /// A payment that is written and that its gateway has never heard of.
+    async fn never_created(&self, window: &Window) {
+        let quoted = expect(201, window.quote(1).await);
+        self.plan(json!({ "calls_failed_before": 1.0 })).await;
+        assert_eq!(window.generate(&quoted).await.status, 503);
+        self.plan(json!({})).await;
+    }
+
+    /// A code that was paid twice, both told of: the second goes back, and nothing else is due.
+    async fn owed(&self) {
+        let made = self.window().await.code_for(1).await;
+        self.tell(&self.pay(&made).await).await;
+        self.tell(&self.pay(&made).await).await;
+    }
+
+    /// The same, and the gateway has ended the refund. Answers how to tell of it.
+    async fn refunded(&self, plan: Value) -> Value {
+        self.owed().await;
+        self.plan(plan).await;
+        self.world.settle().await;
+        let window = self.window().await;
+        let (_, orders) = self.world.stored(&window).await;
+        let payment_id = json!(orders[0].payments[0].payment_id);
+        let number = loop {
+            let refund = self.world.ledger_of(&payment_id).await["refunds"][0].clone();
+            if refund["status"] != "processing" {
+                break refund["refund_no"].clone();
+            }
+            tokio::time::sleep(tests::GLANCE).await;
+        };
+        self.plan(json!({})).await;
+        json!({ "refund_no": number })
+    }
+
+    /// The same, nobody told of it, and it is time to ask.
+    async fn refunded_long_ago(&self, plan: Value) {
+        self.refunded(plan).await;
+        self.turn_to_next_task().await;
+    }
+
+    /// Turns the clock to when the next task is due; `false` if nothing is left to do.
+    async fn turn_to_next_task(&self) -> bool {
+        let mut due = vec![];
+        for shard in 0..DUE_SHARDS {
+            let store = &self.world.stack.deps.store;
+            due.extend(store.due_tasks(shard, Timestamp::MAX, 1).await.unwrap());
+        }
+        let Some(due_at_ms) = due.iter().map(|task| task.due_at_ms).min() else { return false };
+        let due_at = Timestamp::from_millisecond(due_at_ms + 1).unwrap();
+        self.world.clock.set(due_at.max(self.world.clock.now()));
+        true
+    }
+
+    /// Settles until no task is left, or only such as wait for a person.
+    async fn finish(&self, deed: Deed) {
+        let rounds = if deed.needs_attention() { 3 } else { ROUNDS_MAX };
+        for _ in 0..rounds {
+            self.world.settle().await;
+            if !self.turn_to_next_task().await {
+                return;
+            }
+        }
+        assert!(deed.needs_attention(), "work is left: {:?}", self.window().await.look().await);
+    }
+}
+
+// ---- One trial ----
+
+/// How many workers run at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Workers {
+    One,
+    Two,
+}
+
+/// One row under one trouble, and the calls that it made.
+struct Trial<'a> {
+    stage: Stage<'a>,
+    faults: &'a Faults,
+    deed: Deed,
+    workers: Workers,
+    trouble: Option<(u32, Trouble)>,
+    calls: Arc<Mutex<Vec<Call>>>,
+}
+
+impl Trial<'_> {
+    /// Tries the row. Answers what it came to.
+    async fn run(&self) -> Value {
+        let ask = self.stage.prepare(self.deed).await;
+        let refused = self.deed.is_refused();
+        let before = if refused { self.state().await } else { Value::Null };
+        let answer = self.send(&ask).await;
+        if refused {
+            assert_eq!(self.state().await, before, "{}: a refusal changes nothing", self.name());
+            return answer;
+        }
+        let window = self.window().await;
+        let then = window.look().await;
+        let live = &then["live_order"];
+        let is_work = matches!(ask, Ask::Worker);
+        if !is_work && live["payment"]["code_url"].is_string() {
+            self.stage.tell(&self.stage.pay(live).await).await;
+        }
+        self.stage.finish(self.deed).await;
+        let world = self.stage.world;
+        if !self.deed.needs_attention() {
+            assert_eq!(world.unsettled(&window).await, None, "{}", self.name());
+        }
+        let mut end = world.outline(&window).await;
+        if self.deed.is_anew() {
+            let orders = end["orders"].as_array_mut().unwrap();
+            orders.retain(|order| order["status"] != "superseded");
+        }
+        // How far a worker came, and how often something new was asked for, is chance.
+        let version = if is_work || self.deed.is_anew() { &Value::Null } else { &then["version"] };
+        json!({ "answer": answer, "version": version, "end": end })
+    }
+
+    fn name(&self) -> String {
+        format!("{:?} of {} under {:?}", self.deed, self.stage.product, self.trouble)
+    }
+
+    async fn state(&self) -> Value {
+        self.stage.window().await.state(self.stage.world).await
+    }
+
+    /// The booking that the row is about, opened by now.
+    async fn window(&self) -> Window {
+        let Stage { world, customer, product } = self.stage;
+        let is_defined = self.deed == Deed::Request(Request::DefineProduct);
+        let product = if is_defined { customer } else { product };
+        world.booking_under(customer, product, "only").await
+    }
+
+    fn arm(&self) {
+        let (trouble, calls) = (self.trouble, Arc::clone(&self.calls));
+        self.faults.follow(move |call| {
+            if call.attempt == 1 {
+                calls.lock().unwrap().push(call.clone());
+            }
+            trouble.map_or(Fate::Works, |(number, trouble)| trouble.fate(number, call))
+        });
+    }
+
+    /// Sends what is asked for under the trouble, and again without it until it is answered.
+    async fn send(&self, ask: &Ask) -> Value {
+        self.arm();
+        for _ in 0..REPEATS_MAX {
+            let sent = tokio::select! {
+                sent = self.send_once(ask) => sent,
+                () = self.faults.until_hanging() => None,
+            };
+            let hits = self.faults.heal();
+            assert_eq!(hits > 0, self.trouble.is_some(), "{}: it is hit", self.name());
+            if let Some(answer) = sent {
+                return answer;
+            }
+            if matches!(ask, Ask::Worker) {
+                return Value::Null;
+            }
+        }
+        panic!("{} is never answered", self.name());
+    }
+
+    /// `None` if it is to be sent again.
+    async fn send_once(&self, ask: &Ask) -> Option<Value> {
+        match ask {
+            Ask::Call(client, call) => self.answered(client.send(call.clone()).await.unwrap()),
+            Ask::Replay(client, replay) => {
+                let told = client.post("/simulator/replay", replay).await.unwrap();
+                let status = expect(200, told)["status"].clone();
+                assert!(status == 204 || status == 500, "{}: {status}", self.name());
+                (status == 204).then_some(status)
+            }
+            Ask::Worker => {
+                match self.workers {
+                    Workers::One => self.work().await,
+                    Workers::Two => {
+                        tokio::join!(self.work(), self.work());
+                    }
+                }
+                Some(Value::Null)
+            }
+        }
+    }
+
+    /// Runs the worker until nothing is due, or something goes wrong.
+    async fn work(&self) {
+        for _ in 0..RUNS_MAX {
+            match settle::run_due(&self.stage.world.stack.deps).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// The answer without what differs between two customers.
+    fn answered(&self, reply: Reply) -> Option<Value> {
+        let code = reply.body["code"].as_str();
+        match (reply.status, code) {
+            (503, Some("store_unavailable" | "gateway_unavailable")) => {
+                assert_eq!(reply.headers["retry-after"], "2");
+                None
+            }
+            (409, Some("version_conflict")) => {
+                assert_eq!(reply.headers["retry-after"], "1");
+                None
+            }
+            (200 | 201 | 409 | 422, code) => Some(json!({
+                "code": code,
+                "status": reply.body["status"],
+                "amount": reply.body["quote"]["amount"],
+                "order": reply.body["order"]["status"],
+                "payment": reply.body["payment"]["status"],
+            })),
+            _ => panic!("{}: {} {:#}", self.name(), reply.status, reply.body),
+        }
+    }
+}
+
+// ---- The matrix ----
+
+const ORDER: &[&str] = &["desk-order"];
+const SUBMIT: &[&str] = &["desk-submit"];
+const ALL: &[&str] = &["desk-submit", "desk-order", "desk-instant"];
+
+/// Everything that is done, and the products whose flows it is tried in.
+const REQUESTS: [(Request, &[&str]); 16] = [
+    (Request::DefineProduct, ORDER),
+    (Request::OpenBooking, ORDER),
+    (Request::Quote, ALL),
+    (Request::KeyedQuote, ALL),
+    (Request::KeyedQuoteOverCode, &["desk-order", "desk-instant"]),
+    (Request::CreateOrder, SUBMIT),
+    (Request::CreateOrderOverCode, SUBMIT),
+    (Request::Generate, ORDER),
+    (Request::GenerateAgain, ORDER),
+    (Request::GenerateSuperseded, ORDER),
+    (Request::CancelOrder, ORDER),
+    (Request::CancelOrderWithCode, ALL),
+    (Request::CancelBooking, ALL),
+    (Request::OrderInAnotherFlow, ORDER),
+    (Request::CancelPaidOrder, ORDER),
+    (Request::QuoteTooMany, ALL),
+];
+
+const NEWS: [(News, &[&str]); 8] = [
+    (News::Paid, ALL),
+    (News::PaidTwice, ORDER),
+    (News::PaidAfterSuperseded, ALL),
+    (News::PaidAgainTold, ORDER),
+    (News::Refunded, ORDER),
+    (News::RefundedAgainTold, ORDER),
+    (News::RefundAbnormal, ORDER),
+    (News::RefundClosed, ORDER),
+];
+
+const WORK: [(Work, &[&str]); 13] = [
+    (Work::Refund, ORDER),
+    (Work::RefundEnded, ORDER),
+    (Work::RefundAbnormal, ORDER),
+    (Work::RefundClosed, ORDER),
+    (Work::RefundTooLate, ORDER),
+    (Work::Close, ORDER),
+    (Work::CloseTwice, ORDER),
+    (Work::ClosePaid, ORDER),
+    (Work::CloseNeverCreated, ORDER),
+    (Work::QueryPaid, ORDER),
+    (Work::QueryUnpaid, ORDER),
+    (Work::QueryOver, ORDER),
+    (Work::QueryNeverCreated, ORDER),
+];
+
+/// A row of the matrix, in a world of its own.
+struct Row {
+    world: World,
+    faults: Faults,
+    deed: Deed,
+    product: &'static str,
+}
+
+impl Row {
+    async fn of(deed: Deed, product: &'static str) -> Self {
+        let faults = Faults::default();
+        let world = World::start_with(|options| {
+            options.settle = false;
+            options.wrap_store = Some(faults.wrap_store());
+            options.wrap_gateways = Some(faults.wrap_gateways());
+        })
+        .await;
+        Self { world, faults, deed, product }
+    }
+
+    /// What the row comes to, and the calls that it made.
+    async fn come_to(
+        &self,
+        customer: &str,
+        workers: Workers,
+        trouble: Option<(u32, Trouble)>,
+    ) -> (Value, Vec<Call>) {
+        let Self { world, faults, deed, product } = self;
+        let stage = Stage { world, customer, product };
+        let calls = Arc::default();
+        let trial = Trial { stage, faults, deed: *deed, workers, trouble, calls };
+        let end = trial.run().await;
+        let calls = trial.calls.lock().unwrap().clone();
+        (end, calls)
+    }
+
+    /// Fails each call in each way that fits it. Answers how often that was.
+    async fn fail_each_call(&self) -> usize {
+        let (undisturbed, calls) = self.come_to("nobody", Workers::One, None).await;
+        assert!(!calls.is_empty(), "{:?} calls nobody", self.deed);
+        let mut trials = 0;
+        for call in &calls {
+            for trouble in TROUBLES.into_iter().filter(|trouble| trouble.fits(call)) {
+                trials += 1;
+                let customer = format!("customer-{trials}");
+                let trouble = Some((call.number, trouble));
+                let (end, _) = self.come_to(&customer, Workers::One, trouble).await;
+                let what = format!("{:?} of {} under {trouble:?}", self.deed, self.product);
+                assert_eq!(end, undisturbed, "{what}");
+            }
+        }
+        trials
+    }
+}
+
+/// Tries rows side by side: what one waits for does not keep the others waiting.
+async fn fail_each_call_of(rows: impl IntoIterator<Item = (Deed, &'static [&'static str])>) {
+    let mut running = JoinSet::new();
+    for (deed, products) in rows {
+        for product in products {
+            running.spawn(async move { Row::of(deed, product).await.fail_each_call().await });
+        }
+    }
+    while let Some(trials) = running.join_next().await {
+        assert!(trials.unwrap() > 0);
+    }
+}
+
+#[tokio::test]
+async fn a_request_ends_the_same_whichever_of_its_calls_fails() {
+    fail_each_call_of(REQUESTS.map(|(request, products)| (Deed::Request(request), products))).await;
+}
+
+#[tokio::test]
+async fn a_notification_ends_the_same_whichever_of_its_calls_fails() {
+    fail_each_call_of(NEWS.map(|(news, products)| (Deed::News(news), products))).await;
+}
+
+#[tokio::test]
+async fn a_task_ends_the_same_whichever_of_its_calls_fails() {
+    fail_each_call_of(WORK.map(|(work, products)| (Deed::Work(work), products))).await;
+}
+
+#[tokio::test]
+async fn two_workers_at_once_come_to_the_same_as_one() {
+    for (work, products) in WORK {
+        for product in products {
+            let row = Row::of(Deed::Work(work), product).await;
+            let (one, _) = row.come_to("one", Workers::One, None).await;
+            let (two, _) = row.come_to("two", Workers::Two, None).await;
+            assert_eq!(one, two, "{work:?}");
+        }
+    }
+}
