@@ -357,13 +357,16 @@ fn is_transaction(request: &HttpRequest) -> bool {
 }
 
 fn store_refuses(failure: Failure, is_transaction: bool) -> Answer {
-    match (failure, is_transaction) {
-        (Failure::Throttled, true) => cancelled("ThrottlingError"),
-        (Failure::Throttled, false) => store_error(400, "ProvisionedThroughputExceededException"),
-        (Failure::TransactionConflict, true) => cancelled("TransactionConflict"),
-        (Failure::TransactionConflict, false) => store_error(400, "TransactionConflictException"),
-        (Failure::TransactionInProgress, _) => store_error(400, "TransactionInProgressException"),
-        (_, _) => store_error(500, "InternalServerError"),
+    match failure {
+        Failure::InternalServerError => store_error(500, "InternalServerError"),
+        Failure::Throttled if is_transaction => cancelled("ThrottlingError"),
+        Failure::Throttled => store_error(400, "ProvisionedThroughputExceededException"),
+        Failure::TransactionConflict if is_transaction => cancelled("TransactionConflict"),
+        Failure::TransactionConflict => store_error(400, "TransactionConflictException"),
+        Failure::TransactionInProgress => store_error(400, "TransactionInProgressException"),
+        Failure::NoAnswer | Failure::Hang | Failure::Unreadable | Failure::BrokenOff => {
+            panic!("{failure:?} is none of the store's answers")
+        }
     }
 }
 
@@ -371,7 +374,12 @@ fn gateway_refuses(failure: Failure) -> Answer {
     match failure {
         Failure::InternalServerError => gateway_error(500, "SYSTEM_ERROR"),
         Failure::Throttled => gateway_error(429, "FREQUENCY_LIMITED"),
-        other => panic!("a gateway never answers {other:?}"),
+        Failure::NoAnswer
+        | Failure::Hang
+        | Failure::Unreadable
+        | Failure::BrokenOff
+        | Failure::TransactionConflict
+        | Failure::TransactionInProgress => panic!("{failure:?} is none of a gateway's answers"),
     }
 }
 
