@@ -7,12 +7,9 @@
 use std::sync::{Arc, Mutex};
 
 use http::Method;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use local::client::{self, Client, Reply};
 use serde_json::{Value, json};
-use store::error::StoreError;
-use store::schema::DUE_SHARDS;
-use store::tasks::DueTask;
 use tests::faults::{Call, Failure, Fate, Faults, Side};
 use tests::{Window, World, expect, text};
 use tokio::task::JoinSet;
@@ -21,8 +18,6 @@ use tokio::task::JoinSet;
 const REPEATS_MAX: u32 = 5;
 /// How often the worker runs for one task under trouble.
 const RUNS_MAX: u32 = 2;
-/// How many due tasks of a shard are read at once.
-const PAGE: u32 = 10;
 /// How often the clock is turned to the next task until none is left.
 const ROUNDS_MAX: u32 = 30;
 
@@ -429,11 +424,11 @@ impl Stage<'_> {
             }
             Work::QueryPaid => {
                 self.pay(&window.code_for(1).await).await;
-                self.turn_to_next_task().await;
+                world.turn_to_next_task().await;
             }
             Work::QueryUnpaid => {
                 window.code_for(1).await;
-                self.turn_to_next_task().await;
+                self.world.turn_to_next_task().await;
             }
             Work::QueryOver => {
                 let made = window.code_for(1).await;
@@ -496,34 +491,13 @@ impl Stage<'_> {
     /// The same, nobody told of it, and it is time to ask.
     async fn refunded_long_ago(&self, plan: Value) {
         self.refunded(plan).await;
-        self.turn_to_next_task().await;
-    }
-
-    /// The tasks that are due by then, in the same order for every customer, whatever their shards.
-    async fn due_by(&self, then: Timestamp) -> Result<Vec<DueTask>, StoreError> {
-        let mut due = vec![];
-        for shard in 0..DUE_SHARDS {
-            due.extend(self.world.stack.deps.store.due_tasks(shard, then, PAGE).await?);
-        }
-        due.sort_by(|one, other| one.key.sk.cmp(&other.key.sk));
-        Ok(due)
-    }
-
-    /// Turns the clock to when the next task is due, and answers what is due then.
-    async fn turn_to_next_task(&self) -> Vec<DueTask> {
-        let clock = &self.world.clock;
-        let mut due = self.due_by(Timestamp::MAX).await.unwrap();
-        if let Some(next_ms) = due.iter().map(|task| task.due_at_ms).min() {
-            clock.set(clock.now().max(Timestamp::from_millisecond(next_ms + 1).unwrap()));
-            due.retain(|task| task.due_at_ms <= clock.now().as_millisecond());
-        }
-        due
+        self.world.turn_to_next_task().await;
     }
 
     /// Settles until no task is left, or only one that waits for a person.
     async fn finish(&self, deed: Deed) {
         for _ in 0..ROUNDS_MAX {
-            let due = self.turn_to_next_task().await;
+            let due = self.world.turn_to_next_task().await;
             if due.is_empty() {
                 return;
             }
@@ -667,7 +641,7 @@ impl Trial<'_> {
     async fn work(&self) {
         let deps = &self.stage.world.stack.deps;
         for _ in 0..RUNS_MAX {
-            let Ok(due) = self.stage.due_by(deps.now()).await else { return };
+            let Ok(due) = self.stage.world.due_by(deps.now()).await else { return };
             if due.is_empty() {
                 return;
             }
