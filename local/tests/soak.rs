@@ -13,7 +13,7 @@ use support::{Customers, Folder, Program};
 /// How long customers shop, in seconds.
 const SOAK_S: u64 = 20;
 /// The lives of the program, one after the other and over again, in milliseconds.
-const LIVES_MS: [u64; 5] = [2_000, 4_500, 700, 3_000, 1_300];
+const LIVES_MS: [u64; 5] = [4_000, 6_500, 1_500, 5_000, 3_000];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_soak_the_ledger_and_the_store_agree_to_the_fen() {

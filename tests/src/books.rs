@@ -136,6 +136,11 @@ impl World {
         Ok(due)
     }
 
+    /// Whether a task is left, whenever it is due.
+    pub async fn has_work(&self) -> bool {
+        !self.due_by(Timestamp::MAX).await.unwrap().is_empty()
+    }
+
     /// Turns the clock to when the next task is due, and answers what is due then.
     pub async fn turn_to_next_task(&self) -> Vec<DueTask> {
         let mut due = self.due_by(Timestamp::MAX).await.unwrap();

@@ -12,6 +12,7 @@ use local::client::{self, Client, Reply};
 use serde_json::{Value, json};
 use tests::faults::{Call, Failure, Fate, Faults, Side};
 use tests::{Window, World, expect, text};
+use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
 /// How often a request is repeated.
@@ -256,11 +257,14 @@ struct Stage<'a> {
     world: &'a World,
     customer: &'a str,
     product: &'a str,
+    opened: OnceCell<Window>,
 }
 
 impl Stage<'_> {
-    async fn window(&self) -> Window {
-        self.world.booking_under(self.customer, self.product, "only").await
+    /// The one booking, opened when it is first asked for.
+    async fn window(&self) -> &Window {
+        let open = || self.world.booking_under(self.customer, self.product, "only");
+        self.opened.get_or_init(open).await
     }
 
     async fn prepare(&self, deed: Deed) -> Ask {
@@ -419,7 +423,7 @@ impl Stage<'_> {
                 window.code_for(2).await;
             }
             Work::CloseNeverCreated => {
-                self.never_created(&window).await;
+                self.never_created(window).await;
                 window.code_for(2).await;
             }
             Work::QueryPaid => {
@@ -435,7 +439,7 @@ impl Stage<'_> {
                 world.clock.set(tests::time(&made["order"]["pay_by"]));
             }
             Work::QueryNeverCreated => {
-                self.never_created(&window).await;
+                self.never_created(window).await;
                 let pay_by = tests::time(&window.look().await["live_order"]["pay_by"]);
                 // Now 'not found' is believed.
                 world.clock.set(pay_by + SignedDuration::from_hours(1));
@@ -475,7 +479,7 @@ impl Stage<'_> {
         self.plan(plan).await;
         self.world.settle().await;
         let window = self.window().await;
-        let (_, orders) = self.world.stored(&window).await;
+        let (_, orders) = self.world.stored(window).await;
         let payment_id = json!(orders[0].payments[0].payment_id);
         let number = loop {
             let refund = self.world.ledger_of(&payment_id).await["refunds"][0].clone();
@@ -513,7 +517,7 @@ impl Stage<'_> {
 
     /// Whether a refund waits for a person.
     async fn is_flagged(&self) -> bool {
-        let (_, orders) = self.world.stored(&self.window().await).await;
+        let (_, orders) = self.world.stored(self.window().await).await;
         orders.iter().flat_map(|order| &order.refunds).any(|refund| refund.attention.is_some())
     }
 }
@@ -581,7 +585,7 @@ impl Trial<'_> {
 
     /// The booking that the row is about, opened by now.
     async fn window(&self) -> Window {
-        let Stage { world, customer, product } = self.stage;
+        let Stage { world, customer, product, .. } = self.stage;
         let is_defined = self.deed == Deed::Request(Request::DefineProduct);
         let product = if is_defined { customer } else { product };
         world.booking_under(customer, product, "only").await
@@ -776,7 +780,7 @@ impl Row {
         trouble: Option<(u32, Trouble)>,
     ) -> (Value, Vec<Call>) {
         let Self { world, faults, deed, product } = self;
-        let stage = Stage { world, customer, product };
+        let stage = Stage { world, customer, product, opened: OnceCell::new() };
         let calls = Arc::default();
         let trial = Trial { stage, faults, deed: *deed, workers, trouble, calls };
         let end = trial.run().await;

@@ -22,8 +22,10 @@ use tokio::task::JoinSet;
 
 /// Far more than starting takes: how long it really takes is measured elsewhere.
 const READY: Duration = Duration::from_secs(20);
-/// How often the clock is turned until no task is left.
-const TURNS_MAX: u32 = 2_000;
+/// How many hours pass at most until no task is left.
+const HOURS_MAX: u32 = 12;
+/// For how many lives of the program customers go on with a booking.
+const LIVES: u32 = 4;
 
 /// The program.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_latchpay");
@@ -193,12 +195,13 @@ impl Customers {
         self.check_remembered(&world.nobody()).await;
         let windows = self.windows(&world).await;
         world.drive(&windows).await;
-        // What is still for sale by then ends, too.
-        let mut turns = 0;
-        while !world.turn_to_next_task().await.is_empty() {
+        // What is still for sale by then ends, too, and leaves nothing to do.
+        let mut hours = 0;
+        while world.has_work().await {
+            assert!(hours < HOURS_MAX, "work is left");
+            hours += 1;
+            world.clock.advance_s(3_600);
             world.settle().await;
-            turns += 1;
-            assert!(turns < TURNS_MAX, "work is left");
         }
         world.drive(&windows).await;
         let ledger = world.ledger().await;
@@ -265,8 +268,8 @@ impl Shopper {
         let client = self.nobody.as_customer(&format!("customer-{}", self.customer));
         let mut old = None;
         for number in 0.. {
-            // The other windows of the customer open the same booking.
-            let key = format!("booking-{round}-{}", number / 4);
+            // The other windows of the customer, and the next lives, go on with the same booking.
+            let key = format!("booking-{}-{}", round / LIVES, number / 4);
             let body = json!({ "product_id": product });
             let booking = self.send(&client, "/v1/bookings", &body, Some(&key)).await?;
             if !matches!(booking.status, 200 | 201) {
