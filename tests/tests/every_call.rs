@@ -61,7 +61,7 @@ const fn trouble(side: Side, calls: Calls, fate: Fate, lasts: Lasts) -> Trouble 
 /// Every way for a call to fail. What stands in one line says the same to whoever called, and is
 /// dealt out in turn: it is the adapters' own tests that try every answer.
 ///
-/// A read has no effect, so that it fails before it only. Being killed before a call leaves the
+/// A read has no effect, so that it fails before it only, and ends the request at once. Being killed before a call leaves the
 /// same behind as being killed after the one before it.
 const TROUBLES: [&[Trouble]; 11] = {
     use {Calls::*, Failure::*, Fate::*, Side::*};
@@ -71,7 +71,7 @@ const TROUBLES: [&[Trouble]; 11] = {
             trouble(Store, All, Cut(9), Lasts::Call),
             trouble(Store, All, FailsBefore(Throttled), Lasts::Sending),
         ],
-        &[trouble(Store, All, FailsBefore(NoAnswer), Lasts::Request)],
+        &[trouble(Store, Writes, FailsBefore(NoAnswer), Lasts::Request)],
         &[
             trouble(Store, Writes, FailsAfter(NoAnswer), Lasts::Call),
             trouble(Store, Writes, FailsAfter(BrokenOff), Lasts::Call),
@@ -737,12 +737,15 @@ const NEWS: [(News, &str); 10] = [
     (News::RefundClosed, INSTANT),
 ];
 
-const WORK: [(Work, &str); 12] = [
+const REFUNDS: [(Work, &str); 5] = [
     (Work::Refund, ORDER),
     (Work::RefundEnded, SUBMIT),
     (Work::RefundAbnormal, ORDER),
     (Work::RefundClosed, ORDER),
     (Work::RefundTooLate, ORDER),
+];
+
+const CODES: [(Work, &str); 7] = [
     (Work::Close, ORDER),
     (Work::ClosePaid, INSTANT),
     (Work::CloseNeverCreated, ORDER),
@@ -838,13 +841,18 @@ async fn a_notification_ends_the_same_whichever_of_its_calls_fails() {
 }
 
 #[tokio::test]
-async fn a_task_ends_the_same_whichever_of_its_calls_fails() {
-    fail_each_call_of(WORK.map(|(work, product)| (Deed::Work(work), product))).await;
+async fn a_refund_ends_the_same_whichever_of_its_calls_fails() {
+    fail_each_call_of(REFUNDS.map(|(work, product)| (Deed::Work(work), product))).await;
+}
+
+#[tokio::test]
+async fn closing_and_asking_end_the_same_whichever_of_their_calls_fails() {
+    fail_each_call_of(CODES.map(|(work, product)| (Deed::Work(work), product))).await;
 }
 
 #[tokio::test]
 async fn two_workers_at_once_come_to_the_same_as_one() {
-    for (work, product) in WORK.into_iter().chain([(Work::CloseTwo, ORDER)]) {
+    for (work, product) in REFUNDS.into_iter().chain(CODES).chain([(Work::CloseTwo, ORDER)]) {
         let end_of = async |workers| {
             Row::of(Deed::Work(work), product).await.come_to("alice", workers, None).await.0
         };
