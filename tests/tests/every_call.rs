@@ -61,8 +61,8 @@ const fn trouble(side: Side, calls: Calls, fate: Fate, lasts: Lasts) -> Trouble 
 /// Every way for a call to fail. What stands in one line says the same to whoever called, and is
 /// dealt out in turn: it is the adapters' own tests that try every answer.
 ///
-/// A read has no effect, so that it fails before it only, and ends the request at once. Being killed before a call leaves the
-/// same behind as being killed after the one before it.
+/// A read has no effect, and its failure ends the request: it fails once, before it is made. Being
+/// killed before a call leaves the same behind as being killed after the one before it.
 const TROUBLES: [&[Trouble]; 11] = {
     use {Calls::*, Failure::*, Fate::*, Side::*};
     [
