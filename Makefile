@@ -10,7 +10,7 @@ FUZZ_S ?= 60
 FUZZ_TARGETS ?=
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
-.PHONY: test lint fmt fmt-check build test-rust template readme deny fuzz demo run clean-data
+.PHONY: test lint fmt fmt-check build test-rust template readme deny fuzz soak demo run clean-data
 
 test: fmt-check lint build test-rust template readme
 
@@ -49,6 +49,10 @@ demo:
 
 run:
 	$(CARGO) run $(CARGO_FLAGS)
+
+# The real program under load and faults, killed every few seconds for two minutes.
+soak:
+	LATCHPAY_SOAK_S=$${LATCHPAY_SOAK_S:-120} $(CARGO) test $(CARGO_FLAGS) -p local --test soak -- --nocapture
 
 clean-data:
 	rm -rf .latchpay

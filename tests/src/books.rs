@@ -11,9 +11,11 @@ use domain::product::Kind;
 use domain::task::{Task, TaskId, TaskKind};
 use domain::term;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
+use store::error::StoreError;
 use store::load::{Want, WantOrder};
 use store::schema::DUE_SHARDS;
+use store::tasks::DueTask;
 
 use crate::{Window, World};
 
@@ -23,8 +25,14 @@ const LOOK: Duration = Duration::from_millis(100);
 const SETTLING: Duration = Duration::from_secs(90);
 /// How far the clock is turned between two rounds of [`World::drive`], in seconds.
 const ROUND_S: i64 = 61;
+/// How many tasks of a shard are read at once.
+const PAGE_LEN: u32 = 1_000;
 /// How many rounds there are at most.
 const ROUNDS_MAX: u32 = 200;
+
+/// What the gateways hold of each payment, by its id.
+/// What the gateways hold, by payment id.
+pub type Ledger = HashMap<String, Value>;
 
 impl Window {
     /// The booking's id.
@@ -54,10 +62,29 @@ impl World {
 
     /// Why the books of a booking are not settled; `None` if every fen is accounted for.
     pub async fn unsettled(&self, window: &Window) -> Option<String> {
+        self.unsettled_by(window, &self.ledger_by_payment().await).await
+    }
+
+    async fn unsettled_by(&self, window: &Window, ledger: &Ledger) -> Option<String> {
         let (booking, orders) = self.stored(window).await;
+        Books { booking: &booking, orders: &orders, ledger }.check(Owed::IsPaidBack).err()
+    }
+
+    async fn ledger_by_payment(&self) -> Ledger {
         let ledger = self.ledger().await.into_iter();
-        let ledger = ledger.map(|entry| (crate::text(&entry["payment_id"]), entry)).collect();
-        Books { booking: &booking, orders: &orders, ledger: &ledger }.check(Owed::IsPaidBack).err()
+        ledger.map(|entry| (crate::text(&entry["payment_id"]), entry)).collect()
+    }
+
+    /// What a booking came to, without the ids and times that differ between two alike.
+    pub async fn outline(&self, window: &Window) -> Value {
+        let (booking, orders) = self.stored(window).await;
+        let ledger = self.ledger_by_payment().await;
+        json!({
+            "status": booking.status,
+            "renewals": booking.renewals,
+            "quantity": booking.quantity_paid,
+            "orders": orders.iter().map(|order| outline(order, &ledger)).collect::<Vec<_>>(),
+        })
     }
 
     /// Waits until everything has settled by itself: with the worker running, in real time.
@@ -79,9 +106,13 @@ impl World {
     pub async fn drive(&self, windows: &[Window]) {
         for round in 0..ROUNDS_MAX {
             self.settle().await;
+            let ledger = self.ledger_by_payment().await;
             let mut why = None;
             for window in windows {
-                why = why.or(self.unsettled(window).await);
+                why = self.unsettled_by(window, &ledger).await;
+                if why.is_some() {
+                    break;
+                }
             }
             match why {
                 None => return,
@@ -92,6 +123,60 @@ impl World {
             self.clock.advance_s(ROUND_S);
         }
     }
+
+    /// The tasks that are due by then, by their keys: in the same order whatever their shards.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn due_by(&self, then: Timestamp) -> Result<Vec<DueTask>, StoreError> {
+        let mut due = vec![];
+        for shard in 0..DUE_SHARDS {
+            due.extend(self.stack.deps.store.due_tasks(shard, then, PAGE_LEN).await?);
+        }
+        due.sort_by(|one, other| one.key.sk.cmp(&other.key.sk));
+        Ok(due)
+    }
+
+    /// Whether a task is left, whenever it is due.
+    pub async fn has_work(&self) -> bool {
+        !self.due_by(Timestamp::MAX).await.unwrap().is_empty()
+    }
+
+    /// Turns the clock to when the next task is due, and answers what is due then.
+    pub async fn turn_to_next_task(&self) -> Vec<DueTask> {
+        let mut due = self.due_by(Timestamp::MAX).await.unwrap();
+        if let Some(next_ms) = due.iter().map(|task| task.due_at_ms).min() {
+            let next = Timestamp::from_millisecond(next_ms + 1).unwrap();
+            self.clock.set(self.clock.now().max(next));
+            due.retain(|task| task.due_at_ms <= self.clock.now().as_millisecond());
+        }
+        due
+    }
+}
+
+/// An order, with what the gateways hold of its payments.
+fn outline(order: &Order, ledger: &Ledger) -> Value {
+    let payments = order.payments.iter().map(|payment| {
+        let known = ledger.get(payment.payment_id.as_str()).unwrap_or(&Value::Null);
+        json!({
+            "status": payment.status,
+            "captured": known["captured"],
+            "refunded": known["refunded"],
+            "closed": known["closed"],
+            "refunds": known["refunds"].as_array().map(Vec::len),
+        })
+    });
+    let refunds = order.refunds.iter();
+    let refunds = refunds.map(|it| json!([it.reason, it.status, it.attempt, it.attention]));
+    json!({
+        "kind": order.kind,
+        "status": order.status,
+        "reason": order.reason,
+        "quantity": order.quantity,
+        "amount": order.amount,
+        "payments": payments.collect::<Vec<_>>(),
+        "refunds": refunds.collect::<Vec<_>>(),
+    })
 }
 
 /// What is stored of one booking, and what the gateways say.
@@ -101,7 +186,7 @@ pub struct Books<'a> {
     /// All its orders, oldest first.
     pub orders: &'a [Order],
     /// The ledger's entries, by payment id.
-    pub ledger: &'a HashMap<String, Value>,
+    pub ledger: &'a Ledger,
 }
 
 /// What may have become of money that is owed back.
@@ -261,12 +346,9 @@ impl World {
     pub async fn next_task(&self, window: &Window) -> Option<Task> {
         let (deps, booking_id) = (&self.stack.deps, window.booking_id());
         let partition = format!("booking#{}", booking_id.key());
-        let mut tasks = vec![];
-        for shard in 0..DUE_SHARDS {
-            let due = deps.store.due_tasks(shard, Timestamp::MAX, 1_000).await.unwrap();
-            tasks.extend(due.into_iter().filter(|due| due.key.pk == partition));
-        }
-        let next = tasks.into_iter().min_by_key(|due| due.due_at_ms)?;
+        let tasks = self.due_by(Timestamp::MAX).await.unwrap();
+        let tasks = tasks.into_iter().filter(|due| due.key.pk == partition);
+        let next = tasks.min_by_key(|due| due.due_at_ms)?;
         let (booking, orders) = self.stored(window).await;
         let mut ids = vec![];
         for order in &orders {

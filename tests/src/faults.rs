@@ -19,7 +19,8 @@ use bytes::Bytes;
 use http::{Method, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use local::stack::{WrapGateways, WrapStore};
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 /// Who is called.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -128,6 +129,7 @@ struct Plan {
     hits: u32,
     /// The numbers of the SDK's calls, by what it calls an invocation.
     invocations: HashMap<String, u32>,
+    hangs: Arc<Notify>,
 }
 
 impl Plan {
@@ -205,6 +207,12 @@ impl Faults {
         self.plan().calls
     }
 
+    /// Waits until a call hangs: whoever made it can then be dropped, as a killed function is.
+    pub async fn until_hanging(&self) {
+        let hangs = Arc::clone(&self.plan().hangs);
+        hangs.notified().await;
+    }
+
     fn plan(&self) -> MutexGuard<'_, Plan> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -268,11 +276,11 @@ type Answer = Result<HttpResponse, ConnectorError>;
 
 impl HttpConnector for Faulty {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let Faulty { side, inner, faults } = self.clone();
+        let faulty = self.clone();
         HttpConnectorFuture::new(async move {
-            let Timed { before, fate, after } = faults.fate(side, &request);
+            let Timed { before, fate, after } = faulty.faults.fate(faulty.side, &request);
             wait(before).await;
-            let answer = meet(side, fate, &inner, request).await;
+            let answer = faulty.meet(fate, request).await;
             wait(after).await;
             answer
         })
@@ -285,25 +293,45 @@ async fn wait(time: Duration) {
     }
 }
 
-async fn meet(side: Side, fate: Fate, inner: &SharedHttpConnector, request: HttpRequest) -> Answer {
-    let is_transaction = is_transaction(&request);
-    let fail = async |failure| match side {
-        Side::Store => store_fails(failure, is_transaction).await,
-        Side::Gateway => gateway_fails(failure).await,
-    };
-    match fate {
-        Fate::Works => inner.call(request).await,
-        Fate::FailsBefore(failure) => fail(failure).await,
-        Fate::FailsAfter(failure) => {
-            arrive(inner, request).await?;
-            fail(failure).await
+impl Faulty {
+    async fn meet(&self, fate: Fate, request: HttpRequest) -> Answer {
+        let is_transaction = is_transaction(&request);
+        match fate {
+            Fate::Works => self.inner.call(request).await,
+            Fate::FailsBefore(failure) => self.fail(failure, is_transaction).await,
+            Fate::FailsAfter(failure) => {
+                arrive(&self.inner, request).await?;
+                self.fail(failure, is_transaction).await
+            }
+            Fate::Duplicated => {
+                let again = request.try_clone().expect("a request is never streamed");
+                arrive(&self.inner, request).await?;
+                self.inner.call(again).await
+            }
+            Fate::Cut(bytes) => cut(self.inner.call(request).await?, bytes).await,
         }
-        Fate::Duplicated => {
-            let again = request.try_clone().expect("a request is never streamed");
-            arrive(inner, request).await?;
-            inner.call(again).await
+    }
+
+    async fn fail(&self, failure: Failure, is_transaction: bool) -> Answer {
+        match failure {
+            Failure::NoAnswer => Err(broken("the connection broke")),
+            Failure::Hang => {
+                self.faults.plan().hangs.notify_one();
+                std::future::pending().await
+            }
+            Failure::Unreadable => answer(200, "text/html", SdkBody::from("<html>")),
+            Failure::BrokenOff => {
+                let torn = Limited::new(Full::new(Bytes::from_static(b"{")), 0);
+                answer(200, "application/json", SdkBody::from_body_1_x(torn))
+            }
+            Failure::InternalServerError
+            | Failure::Throttled
+            | Failure::TransactionConflict
+            | Failure::TransactionInProgress => match self.side {
+                Side::Store => store_refuses(failure, is_transaction),
+                Side::Gateway => gateway_refuses(failure),
+            },
         }
-        Fate::Cut(bytes) => cut(inner.call(request).await?, bytes).await,
     }
 }
 
@@ -328,47 +356,30 @@ fn is_transaction(request: &HttpRequest) -> bool {
     request.headers().get("x-amz-target").is_some_and(|it| it.ends_with("TransactWriteItems"))
 }
 
-async fn store_fails(failure: Failure, is_transaction: bool) -> Answer {
+fn store_refuses(failure: Failure, is_transaction: bool) -> Answer {
     match failure {
-        Failure::NoAnswer | Failure::Hang | Failure::Unreadable | Failure::BrokenOff => {
-            wire_fails(failure).await
-        }
-        Failure::InternalServerError => store_error(500, "InternalServerError", ""),
+        Failure::InternalServerError => store_error(500, "InternalServerError"),
         Failure::Throttled if is_transaction => cancelled("ThrottlingError"),
-        Failure::Throttled => store_error(400, "ProvisionedThroughputExceededException", ""),
+        Failure::Throttled => store_error(400, "ProvisionedThroughputExceededException"),
         Failure::TransactionConflict if is_transaction => cancelled("TransactionConflict"),
-        Failure::TransactionConflict => store_error(400, "TransactionConflictException", ""),
-        Failure::TransactionInProgress => store_error(400, "TransactionInProgressException", ""),
+        Failure::TransactionConflict => store_error(400, "TransactionConflictException"),
+        Failure::TransactionInProgress => store_error(400, "TransactionInProgressException"),
+        Failure::NoAnswer | Failure::Hang | Failure::Unreadable | Failure::BrokenOff => {
+            panic!("{failure:?} is none of the store's answers")
+        }
     }
 }
 
-async fn gateway_fails(failure: Failure) -> Answer {
+fn gateway_refuses(failure: Failure) -> Answer {
     match failure {
-        Failure::NoAnswer | Failure::Hang | Failure::Unreadable | Failure::BrokenOff => {
-            wire_fails(failure).await
-        }
         Failure::InternalServerError => gateway_error(500, "SYSTEM_ERROR"),
         Failure::Throttled => gateway_error(429, "FREQUENCY_LIMITED"),
-        Failure::TransactionConflict | Failure::TransactionInProgress => {
-            panic!("a gateway never answers {failure:?}")
-        }
-    }
-}
-
-/// What says nothing of who was called.
-async fn wire_fails(failure: Failure) -> Answer {
-    match failure {
-        Failure::Hang => std::future::pending().await,
-        Failure::Unreadable => answer(200, "text/html", SdkBody::from("<html>")),
-        Failure::BrokenOff => {
-            let torn = Limited::new(Full::new(Bytes::from_static(b"{")), 0);
-            answer(200, "application/json", SdkBody::from_body_1_x(torn))
-        }
         Failure::NoAnswer
-        | Failure::InternalServerError
-        | Failure::Throttled
+        | Failure::Hang
+        | Failure::Unreadable
+        | Failure::BrokenOff
         | Failure::TransactionConflict
-        | Failure::TransactionInProgress => Err(broken("the connection broke")),
+        | Failure::TransactionInProgress => panic!("{failure:?} is none of a gateway's answers"),
     }
 }
 
@@ -376,15 +387,19 @@ fn broken(why: &str) -> ConnectorError {
     ConnectorError::other(why.into(), None)
 }
 
-/// The first part of a transaction has that reason; of the others there is nothing to say.
-fn cancelled(code: &str) -> Answer {
-    let reasons = format!(r#","CancellationReasons":[{{"Code":"{code}"}},{{"Code":"None"}}]"#);
-    store_error(400, "TransactionCanceledException", &reasons)
+fn store_error(status: u16, kind: &str) -> Answer {
+    store_answer(status, json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}") }))
 }
 
-fn store_error(status: u16, kind: &str, more: &str) -> Answer {
-    let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{kind}"{more}}}"#);
-    answer(status, "application/x-amz-json-1.0", body.into())
+/// The first part of a transaction has that reason; of the others there is nothing to say.
+fn cancelled(code: &str) -> Answer {
+    let kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
+    let reasons = json!([{ "Code": code }, { "Code": "None" }]);
+    store_answer(400, json!({ "__type": kind, "CancellationReasons": reasons }))
+}
+
+fn store_answer(status: u16, body: Value) -> Answer {
+    answer(status, "application/x-amz-json-1.0", body.to_string().into())
 }
 
 /// As WeChat Pay words it, and unsigned, as whatever stands before it answers.

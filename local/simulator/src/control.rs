@@ -18,11 +18,12 @@ use crate::state::Shared;
 use crate::wallet::{self, PayRequest};
 use crate::wechat_pay::notification::{self, HandMade};
 
-/// Which payment's notification to send again.
+/// Which notification to send again: a payment's, or that of a refund which has ended.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReplayRequest {
-    transaction_id: String,
+#[serde(rename_all = "snake_case")]
+enum ReplayRequest {
+    TransactionId(String),
+    RefundNo(String),
 }
 
 /// What the callback answered to a replay.
@@ -89,7 +90,7 @@ pub(crate) async fn notify(State(shared): State<Arc<Shared>>, body: Bytes) -> Re
 }
 
 async fn replay_now(shared: &Shared, request: ReplayRequest) -> Result<Replayed, Problem> {
-    let delivery = once_more(shared, request.transaction_id)?;
+    let delivery = once_more(shared, request)?;
     let outgoing = delivery::compose(shared, &delivery).ok_or(Problem::Unsigned)?;
     let answered = shared.client.send(outgoing).await;
     let Delivery { payment, subject, .. } = delivery;
@@ -102,18 +103,28 @@ async fn replay_now(shared: &Shared, request: ReplayRequest) -> Result<Replayed,
 }
 
 /// A delivery outside the queue: no fault touches it and nothing repeats it.
-fn once_more(shared: &Shared, transaction_id: String) -> Result<Delivery, Problem> {
+fn once_more(shared: &Shared, request: ReplayRequest) -> Result<Delivery, Problem> {
     let mut state = shared.lock();
-    let known = state.ledger.payment_by_transaction(&transaction_id);
-    let payment = known.ok_or(Problem::UnknownTransaction)?;
-    let transaction = payment.transaction(&transaction_id).ok_or(Problem::UnknownTransaction)?;
-    let (key, created_at) = (payment.key.clone(), transaction.paid_at);
+    let (payment, subject, created_at) = match request {
+        ReplayRequest::TransactionId(id) => {
+            let payment = state.ledger.payment_by_transaction(&id);
+            let told = payment.and_then(|it| Some((it.key.clone(), it.transaction(&id)?.paid_at)));
+            let (payment, paid_at) = told.ok_or(Problem::UnknownTransaction)?;
+            (payment, Subject::Transaction(id), paid_at)
+        }
+        ReplayRequest::RefundNo(no) => {
+            let ended = |it: &Payment| Some((it.key.clone(), it.refund(&no)?.settled.as_ref()?.at));
+            let (payment, at) =
+                state.ledger.payments().find_map(ended).ok_or(Problem::UnknownRefund)?;
+            (payment, Subject::Refund(no), at)
+        }
+    };
     let number = state.ledger.next_number();
     Ok(Delivery {
         number,
         notification_id: format!("EV-{number:020}"),
-        payment: key,
-        subject: Subject::Transaction(transaction_id),
+        payment,
+        subject,
         created_at,
         attempts: 0,
     })

@@ -15,6 +15,8 @@ pub(crate) enum Problem {
     UnknownCode,
     #[error("no gateway knows this transaction")]
     UnknownTransaction,
+    #[error("no gateway knows an ended refund of this number")]
+    UnknownRefund,
     #[error("the payment was paid already")]
     AlreadyPaid,
     #[error("the payment was closed")]
@@ -40,6 +42,7 @@ impl Problem {
             Self::UnknownTransaction => {
                 (StatusCode::NOT_FOUND, "unknown_transaction", "Unknown transaction")
             }
+            Self::UnknownRefund => (StatusCode::NOT_FOUND, "unknown_refund", "Unknown refund"),
             Self::AlreadyPaid => (StatusCode::CONFLICT, "already_paid", "Already paid"),
             Self::CodeClosed => (StatusCode::CONFLICT, "code_closed", "The code is closed"),
             Self::CodeExpired => (StatusCode::CONFLICT, "code_expired", "The code has expired"),

@@ -97,6 +97,33 @@ async fn a_replay_sends_the_notification_again() {
 }
 
 #[tokio::test]
+async fn the_notification_of_a_refund_can_be_replayed_once_the_refund_has_ended() {
+    let stack = Stack::start().await;
+    let transaction_id = stack.paid("order-1").await;
+    let replay = async |number: &str| {
+        stack.control(Method::POST, "replay", json!({ "refund_no": number })).await
+    };
+    stack.set_faults(json!({ "refund_delay_ms": 600_000 })).await;
+    stack.refund(&stack.refund_of(&transaction_id, "refund-1")).await;
+    let early = replay("refund-1").await;
+    assert_eq!((early.status, &early.body["code"]), (404, &json!("unknown_refund")));
+    assert_eq!(replay("refund-2").await.status, 404);
+
+    let stack = Stack::start().await;
+    let transaction_id = stack.paid("order-1").await;
+    stack.refund(&stack.refund_of(&transaction_id, "refund-1")).await;
+    let notifications = "/refunds/0/notifications";
+    stack.ledger_says("order-1", notifications, json!({ "sent": 1, "acknowledged": 1 })).await;
+    let body = json!({ "refund_no": "refund-1" });
+    let replayed = stack.control(Method::POST, "replay", body).await;
+    assert_eq!((replayed.status, replayed.body), (200, json!({ "status": 200 })));
+    stack.ledger_says("order-1", notifications, json!({ "sent": 2, "acknowledged": 2 })).await;
+    let (_, notice) = stack.open(stack.callback.all().last().unwrap()).unwrap();
+    assert_eq!(notice["out_refund_no"], "refund-1");
+    assert_eq!(notice["refund_status"], "SUCCESS");
+}
+
+#[tokio::test]
 async fn a_hand_made_notification_is_as_good_or_bad_as_asked() {
     let stack = Stack::start().await;
     let mut request = json!({
