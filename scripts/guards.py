@@ -78,13 +78,6 @@ GUARDS = [
         replace="if false && !fits_booking(booking, order, capture) {",
     ),
     Guard(
-        name="renewals keep their limit when a payment arrives",
-        rule="3",
-        file="shared/domain/src/decide/record_payment.rs",
-        find="let renewable = booking.renewals < booking.pins.max_renewals;",
-        replace="let renewable = true;",
-    ),
-    Guard(
         name="late money is refused where the product refuses it",
         rule="7",
         file="shared/domain/src/decide/record_payment.rs",

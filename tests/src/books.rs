@@ -30,7 +30,6 @@ const PAGE_LEN: u32 = 1_000;
 /// How many rounds there are at most.
 const ROUNDS_MAX: u32 = 200;
 
-/// What the gateways hold of each payment, by its id.
 /// What the gateways hold, by payment id.
 pub type Ledger = HashMap<String, Value>;
 

@@ -5,6 +5,7 @@
 
 use api::problem::Problem;
 use api::route::{ROUTES, Route};
+use domain::attention::Action;
 use http::Method;
 
 /// Checks the properties above.
@@ -45,6 +46,16 @@ fn write(route: &Route) -> (&'static str, String) {
         Route::Quote(id) => of_booking("/v1/bookings/{booking_id}/quotes", id.as_str()),
         Route::CreateOrder(id) => of_booking("/v1/bookings/{booking_id}/orders", id.as_str()),
         Route::GeneratePayment(id) => of_booking("/v1/bookings/{booking_id}/payments", id.as_str()),
+        Route::ListAttention => ("/v1/attention", "/v1/attention".to_owned()),
+        Route::GetAttention(id) => of_booking("/v1/attention/{booking_id}", id.as_str()),
+        Route::ReleaseAttention(id, attention_id, action) => {
+            let template = match action {
+                Action::Retry => "/v1/attention/{booking_id}/{attention_id}/retry",
+                Action::Resolve => "/v1/attention/{booking_id}/{attention_id}/resolve",
+            };
+            let (_, path) = of_booking(template, id.as_str());
+            (template, path.replace("{attention_id}", &attention_id.to_path()))
+        }
         Route::Callback(name) => ("/v1/callbacks/{gateway}", format!("/v1/callbacks/{name}")),
     }
 }

@@ -44,6 +44,11 @@ impl Chance {
         self.0.choice(all)
     }
 
+    /// Puts several in any order.
+    pub fn shuffle<T>(&mut self, all: &mut [T]) {
+        self.0.shuffle(all);
+    }
+
     /// One of several, by their weights.
     pub fn weighted<T: Copy>(&mut self, all: &[(u32, T)]) -> T {
         let mut drawn = self.0.u32(0..all.iter().map(|(weight, _)| weight).sum());

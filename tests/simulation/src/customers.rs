@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::Method;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
@@ -14,6 +14,8 @@ use crate::world::{Ask, Reply, World};
 
 /// How often a window sends a request again that was not answered, or only with "later".
 const REPEATS_MAX: u32 = 4;
+/// The farthest deadline that somebody waits for, in milliseconds.
+const DEADLINE_MS_MAX: u64 = 4 * 3_600_000;
 /// The longest wait before such a repeat, in milliseconds.
 const REPEAT_MS_MAX: u64 = 4_000;
 
@@ -32,6 +34,8 @@ struct Seen {
     offers: Vec<Value>,
     codes: Vec<String>,
     orders: Vec<String>,
+    /// When the term that was last seen ends, and until when the order that was last seen is paid.
+    deadlines: Vec<Timestamp>,
 }
 
 #[derive(Clone, Copy)]
@@ -44,6 +48,7 @@ enum Wish {
     PayOld,
     CancelOrder,
     CancelBooking,
+    LastMinute,
 }
 
 impl Table {
@@ -81,6 +86,7 @@ impl Table {
                 (9, Wish::PayOld),
                 (5, Wish::CancelOrder),
                 (1, Wish::CancelBooking),
+                (5, Wish::LastMinute),
             ]);
             self.follow(wish, &mut chance).await;
         }
@@ -119,7 +125,27 @@ impl Table {
             Wish::CancelBooking => {
                 self.send(self.ask(Method::POST, "/cancel", None), chance).await;
             }
+            Wish::LastMinute => self.at_the_last_minute(chance).await,
         }
+    }
+
+    /// Somebody who does everything at the last moment, and then pays a moment too late or not.
+    async fn at_the_last_minute(&self, chance: &mut Chance) {
+        self.send(self.ask(Method::GET, "", None), chance).await;
+        wait_until(self.deadline(), chance.number(1_000..200_000)).await;
+        self.quote(chance).await;
+        let newest = self.seen().offers.last().cloned();
+        self.click(newest, chance).await;
+        wait_until(self.deadline(), chance.number(0..4_000)).await;
+        tokio::time::sleep(chance.ms(0..4_000)).await;
+        let newest = self.seen().codes.last().cloned();
+        self.pay(newest, chance).await;
+    }
+
+    /// The next moment after which something is over.
+    fn deadline(&self) -> Option<Timestamp> {
+        let now = clock::now();
+        self.seen().deadlines.iter().copied().filter(|deadline| *deadline > now).min()
     }
 
     async fn quote(&self, chance: &mut Chance) {
@@ -181,6 +207,8 @@ impl Table {
 
     fn keep(&self, body: &Value) {
         let mut seen = self.seen();
+        seen.keep_deadline(&body["term"]["valid_until"]);
+        seen.keep_deadline(&body["order"]["pay_by"]);
         seen.keep_offer(&body["quote"]["token"], &body["order"]["order_id"]);
         seen.keep_code(&body["payment"]["code_url"]);
         let listed = body["orders"].as_array().into_iter().flatten();
@@ -216,6 +244,11 @@ impl Seen {
         }
     }
 
+    fn keep_deadline(&mut self, deadline: &Value) {
+        let deadline = deadline.as_str().map(str::parse::<Timestamp>);
+        self.deadlines.extend(deadline.map(|deadline| deadline.expect("a time")));
+    }
+
     fn keep_code(&mut self, code: &Value) {
         if let Some(code) = code.as_str()
             && self.codes.last().is_none_or(|last| last != code)
@@ -241,6 +274,16 @@ async fn insist(world: &World, ask: &Ask, chance: &mut Chance) -> Option<Reply> 
         tokio::time::sleep(chance.ms(0..REPEAT_MS_MAX)).await;
     }
     last
+}
+
+/// Waits until so many milliseconds before a deadline that is not too far away to wait for.
+async fn wait_until(deadline: Option<Timestamp>, earlier_ms: u64) {
+    let Some(deadline) = deadline else { return };
+    let ms = deadline.duration_since(clock::now()).as_millis();
+    let ms = u64::try_from(ms).unwrap_or_default().saturating_sub(earlier_ms);
+    if ms < DEADLINE_MS_MAX {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
 }
 
 /// How long somebody thinks: mostly not at all, and sometimes longer than a code lives.

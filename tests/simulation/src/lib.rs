@@ -38,6 +38,9 @@ use crate::rules::Violation;
 use crate::trace::Trace;
 use crate::world::{Ask, World};
 
+/// Who changes prices and looks after what waits for a person.
+const OPERATOR: &str = "operator";
+
 /// What a run came to.
 #[derive(Debug)]
 pub struct Run {
@@ -145,6 +148,7 @@ async fn story(world: &Arc<World>, chance: &mut Chance, weather: Weather) -> rul
         windows.spawn(change_prices(Arc::clone(world), product, chance.fork()));
     }
     windows.spawn(change_moods(Arc::clone(world), chance.fork(), weather));
+    windows.spawn(operate(Arc::clone(world), chance.fork()));
     while windows.join_next().await.is_some() {}
     settled::settle(world).await
 }
@@ -179,14 +183,33 @@ async fn define(world: &World, number: u64, chance: &mut Chance) -> Value {
 }
 
 async fn put(world: &World, product_id: &str, definition: &Value) -> Option<u16> {
-    let ask = Ask {
-        who: "operator".to_owned(),
-        method: Method::PUT,
-        path: format!("/v1/products/{product_id}"),
-        key: None,
-        body: Some(definition.clone()),
-    };
-    world.ask(ask).await.map(|reply| reply.status)
+    let path = format!("/v1/products/{product_id}");
+    let reply = world.ask(as_operator(Method::PUT, path, Some(definition.clone()))).await;
+    reply.map(|reply| reply.status)
+}
+
+fn as_operator(method: Method, path: String, body: Option<Value>) -> Ask {
+    Ask { who: OPERATOR.to_owned(), method, path, key: None, body }
+}
+
+/// An operator who looks at what waits for a person now and then, and has some of it tried again
+/// or taken off the list.
+async fn operate(world: Arc<World>, mut chance: Chance) {
+    for _ in 0..chance.number(0..5) {
+        tokio::time::sleep(chance.ms(0..900_000)).await;
+        let list = as_operator(Method::GET, "/v1/attention".to_owned(), None);
+        let Some(list) = world.ask(list).await else { continue };
+        for one in list.body["attention"].as_array().into_iter().flatten() {
+            let names = ["booking_id", "attention_id"].map(|name| one[name].as_str());
+            let [Some(booking_id), Some(attention_id)] = names else { continue };
+            let action = chance.weighted(&[(3, "retry"), (1, "resolve"), (2, "leave")]);
+            let path = format!("/v1/attention/{booking_id}/{attention_id}/{action}");
+            if action != "leave" {
+                let note = json!({ "note": "looked at it" });
+                world.ask(as_operator(Method::POST, path, Some(note))).await;
+            }
+        }
+    }
 }
 
 /// An operator who cannot make up their mind.
@@ -218,7 +241,7 @@ async fn set_faults(world: &World, chance: &mut Chance, weather: Weather) {
         "notifications_dropped": dropped,
         "notifications_duplicated": duplicated,
         "notifications_reordered": reordered,
-        "refund_outcome": chance.weighted(&[(7, "success"), (2, "closed"), (1, "abnormal")]),
+        "refund_outcome": chance.weighted(&[(8, "success"), (3, "closed"), (1, "abnormal")]),
         "refund_delay_ms": chance.number(0..120_000),
     });
     let (status, body) = world.control(Method::PUT, "/simulator/faults", &plan).await;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector,
@@ -27,7 +26,7 @@ use crate::watch::Watch;
 /// The longest body that is read.
 const BODY_LEN_MAX: usize = 1024 * 1024;
 /// The longest wait between two reads of one batch.
-const TORN_MS_MAX: u64 = 40;
+const TORN_MS_MAX: u64 = 150;
 
 /// How bad the weather of a run is.
 #[derive(Clone, Copy, Debug)]
@@ -183,12 +182,9 @@ impl HttpConnector for StoreEnd {
             let operation = operation.rsplit('.').next().unwrap_or_default().to_owned();
             let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
             end.watch.store_is_called(&operation, &body);
-            let torn = end.sky.look(|weather, chance| {
-                let wait = chance.ms(1..TORN_MS_MAX);
-                chance.hits(weather.torn).then_some(wait)
-            });
-            if let Some(wait) = torn.filter(|_| operation == "BatchGetItem") {
-                return end.read_one_by_one(request, body, wait).await;
+            let torn = end.sky.look(|weather, chance| chance.hits(weather.torn));
+            if torn && operation == "BatchGetItem" {
+                return end.read_one_by_one(request, body).await;
             }
             let answer = end.store.call(request).await?;
             if answer.status().as_u16() == 200 {
@@ -200,16 +196,20 @@ impl HttpConnector for StoreEnd {
 }
 
 impl StoreEnd {
-    /// `BatchGetItem` is no snapshot: AWS may read its items at different moments.
+    /// `BatchGetItem` is no snapshot: AWS may read its items at different moments, in any order.
     async fn read_one_by_one(
         &self,
         request: HttpRequest,
         mut body: Value,
-        wait: Duration,
     ) -> Result<HttpResponse, ConnectorError> {
         let keys = body["RequestItems"][TABLE]["Keys"].take();
+        let mut keys = keys.as_array().unwrap().clone();
+        let wait = self.sky.look(|_, chance| {
+            chance.shuffle(&mut keys);
+            chance.ms(1..TORN_MS_MAX)
+        });
         let mut found = vec![];
-        for key in keys.as_array().unwrap() {
+        for key in keys {
             body["RequestItems"][TABLE]["Keys"] = json!([key]);
             let mut part = request.try_clone().expect("a request is never streamed");
             *part.body_mut() = SdkBody::from(body.to_string());

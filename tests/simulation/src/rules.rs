@@ -249,6 +249,7 @@ impl Step<'_> {
                 let owed = matches!(refund.status, RefundStatus::Due | RefundStatus::Submitted);
                 let id = refund_task_id(refund, env);
                 ensure(9, !owed || has(&id), || format!("no task for {refund:?}"))?;
+                self.check_waiting(refund, &id)?;
             }
         }
         let dated = self.booking().live_order.iter().filter(|order| order.pay_by.is_some());
@@ -261,6 +262,23 @@ impl Step<'_> {
             ensure(9, ends, || format!("nothing will end {order:?}"))?;
         }
         Ok(())
+    }
+
+    /// Rule 2: what waits for a person is on the list, or a person has taken it off; what is back
+    /// is not.
+    fn check_waiting(&self, refund: &Refund, task: &TaskId) -> Checked {
+        let listed = self.after.waiting.contains(task.as_str());
+        let waits = match refund.status {
+            RefundStatus::NeedsAttention => true,
+            RefundStatus::Due | RefundStatus::Submitted => refund.attention.is_some(),
+            RefundStatus::Succeeded => false,
+        };
+        if waits {
+            let known = listed || self.after.released.contains(task.as_str());
+            return ensure(2, known, || format!("nobody is told of {refund:?}"));
+        }
+        let is_back = refund.status == RefundStatus::Succeeded;
+        ensure(2, !(is_back && listed), || format!("still waits, and is back: {refund:?}"))
     }
 
     /// Only the gateway's word closes a payment, a code that is not wanted is never shown again,

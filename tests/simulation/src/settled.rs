@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::booking::{Order, RefundStatus};
+use domain::decide::record_refund::refund_task_id;
+use domain::task::TaskId;
 use http::Method;
 use serde_json::json;
 use tests::books::{Books, Owed};
@@ -92,7 +94,7 @@ fn unsettled(world: &World) -> Option<String> {
         if let Err(why) = books.check(Owed::MayWaitForAPerson) {
             return Some(why);
         }
-        if let Some(task) = unfinished(&booking) {
+        if let Some(task) = unfinished(world, &booking) {
             return Some(task);
         }
     }
@@ -101,15 +103,13 @@ fn unsettled(world: &World) -> Option<String> {
 
 /// A task that still has something to do. What waits for a person is asked for now and then, and
 /// that is all.
-fn unfinished(booking: &Snapshot) -> Option<String> {
-    let waits = |id: &str| {
-        booking.orders().flat_map(|order| &order.refunds).any(|refund| {
-            refund.status != RefundStatus::Succeeded
-                && refund.attention.is_some()
-                && id.starts_with("refund#")
-        })
-    };
-    let mut tasks = booking.tasks.iter();
-    let task = tasks.find(|(id, _)| !waits(id));
-    task.map(|(_, task)| format!("still to do: {task:?}"))
+fn unfinished(world: &World, booking: &Snapshot) -> Option<String> {
+    let refunds = booking.orders().flat_map(|order| &order.refunds);
+    let waiting = refunds
+        .filter(|refund| refund.status != RefundStatus::Succeeded && refund.attention.is_some())
+        .map(|refund| refund_task_id(refund, world.deps.env()));
+    let waiting: Vec<TaskId> = waiting.collect();
+    let mut tasks = booking.tasks.values();
+    let task = tasks.find(|task| !waiting.contains(&task.id()));
+    task.map(|task| format!("still to do: {task:?}"))
 }

@@ -1,6 +1,6 @@
 //! One booking with all that stands beside it in the table, as of one write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::booking::{Booking, Order, Refund, RefundReason, Unmatched};
 use domain::ids::OrderId;
@@ -20,6 +20,10 @@ pub struct Snapshot {
     pub tasks: BTreeMap<String, Task>,
     /// Money that matches no payment.
     pub unmatched: Vec<Unmatched>,
+    /// The names of what waits for a person.
+    pub waiting: BTreeSet<String>,
+    /// The names of what a person has released.
+    pub released: BTreeSet<String>,
 }
 
 impl Snapshot {
@@ -35,22 +39,31 @@ impl Snapshot {
         let items = store.query(&request).expect("a partition can be read");
         let mut booking = None;
         let (mut ended, mut tasks, mut unmatched) = (BTreeMap::new(), BTreeMap::new(), vec![]);
+        let (mut waiting, mut released) = (BTreeSet::new(), BTreeSet::new());
         for item in items {
             let name = item[SORT_KEY]["S"].as_str().unwrap().to_owned();
-            match name.split('#').next().unwrap() {
+            let (kind, rest) = name.split_once('#').unwrap_or((&name, ""));
+            match kind {
                 "summary" => booking = Some(decode(item)),
                 "order" => {
                     let order: Order = decode(item);
                     ended.insert(order.seq, order);
                 }
                 "task" => {
-                    tasks.insert(name.trim_start_matches("task#").to_owned(), decode(item));
+                    tasks.insert(rest.to_owned(), decode(item));
                 }
                 "unmatched" => unmatched.push(decode(item)),
+                "attention" => {
+                    waiting.insert(rest.to_owned());
+                }
+                "audit" => {
+                    let (_, id) = rest.split_once('#').unwrap();
+                    released.insert(id.to_owned());
+                }
                 _ => {}
             }
         }
-        booking.map(|booking| Self { booking, ended, tasks, unmatched })
+        booking.map(|booking| Self { booking, ended, tasks, unmatched, waiting, released })
     }
 
     /// Every order, oldest first, the live one last.

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use api::request::{Caller, Request, SCOPE_PRODUCTS_WRITE};
+use api::request::{Caller, Request, SCOPE_ATTENTION_WRITE, SCOPE_PRODUCTS_WRITE};
 use api::respond::Answer;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
@@ -29,6 +29,7 @@ use store::Store;
 use store::schema::create_table;
 use tests::faults::Side;
 
+use crate::OPERATOR;
 use crate::chance::Chance;
 use crate::clock;
 use crate::figures::Figures;
@@ -253,7 +254,7 @@ fn request(ask: &Ask) -> Request {
         headers.insert("idempotency-key", key.parse().unwrap());
     }
     let scopes = match ask.who.as_str() {
-        "operator" => vec![SCOPE_PRODUCTS_WRITE.to_owned()],
+        OPERATOR => vec![SCOPE_PRODUCTS_WRITE.to_owned(), SCOPE_ATTENTION_WRITE.to_owned()],
         _ => vec![],
     };
     Request {
