@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .tools/venv
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
-.PHONY: test lint fmt fmt-check build test-rust template readme deny demo run clean-data
+.PHONY: test lint fmt fmt-check build test-rust template readme model deny demo run clean-data
 
 test: fmt-check lint build test-rust template readme
 
@@ -32,6 +32,10 @@ template: $(VENV)/ready
 
 readme: build
 	$(PYTHON) scripts/check-readme.py $(BINARY)
+
+# Every state of the small worlds: see docs/model.md. `make test` visits a part of them.
+model:
+	$(CARGO) run $(CARGO_FLAGS) --profile simulate -p model
 
 # Licences, advisories and sources; needs cargo-deny and the network, so it is not part of `test`.
 deny:
