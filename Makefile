@@ -8,11 +8,16 @@ VENV := .tools/venv
 # How long `make fuzz` runs each target, in seconds, and which targets; all of them unless named.
 FUZZ_S ?= 60
 FUZZ_TARGETS ?=
+# How many seeds `make simulate` plays, and the document that gets the figures, if any.
+SEEDS ?= 1000
+INTO ?=
+# Built with the tests, with the features that they have: nothing is compiled twice.
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
-.PHONY: test lint fmt fmt-check build test-rust template readme deny fuzz soak demo run clean-data
+.PHONY: test lint fmt fmt-check build test-rust guards-stand template readme simulate model guards \
+	soak fuzz deny demo run clean-data
 
-test: fmt-check lint build test-rust template readme
+test: fmt-check lint build test-rust guards-stand template readme
 
 fmt:
 	$(CARGO) fmt --all
@@ -24,7 +29,7 @@ lint:
 	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 
 build:
-	$(CARGO) build $(CARGO_FLAGS) -p local
+	$(CARGO) test $(CARGO_FLAGS) --workspace --no-run
 
 test-rust:
 	$(CARGO) test $(CARGO_FLAGS) --workspace
@@ -35,6 +40,21 @@ template: $(VENV)/ready
 
 readme: build
 	$(PYTHON) scripts/check-readme.py $(BINARY)
+
+# The whole product under a simulated clock: see docs/correctness.md. `make test` plays some seeds.
+simulate:
+	$(CARGO) run $(CARGO_FLAGS) --profile simulate -p simulation -- --seeds $(SEEDS) $(if $(INTO),--into $(INTO))
+
+# Every state of the small worlds: see docs/model.md. `make test` visits a part of them.
+model:
+	$(CARGO) run $(CARGO_FLAGS) --profile simulate -p model
+
+# Takes each guard of the rules out of a copy: something must fail. Half an hour on two cores.
+guards:
+	$(PYTHON) scripts/guards.py
+
+guards-stand:
+	$(PYTHON) scripts/guards.py --check
 
 # Licences, advisories and sources; needs cargo-deny and the network, so it is not part of `test`.
 deny:

@@ -5,6 +5,7 @@ use domain::change::Change;
 use domain::decide::Rejection;
 use domain::decide::cancel::{Cancelling, cancel_booking, cancel_order};
 use domain::product::Kind;
+use rules::to_close;
 
 use crate::support::*;
 

@@ -9,6 +9,7 @@ use domain::gateway::GatewayName;
 use domain::ids::{OrderId, PaymentId};
 use domain::product::{Flow, Kind, PriceCheck, Product};
 use domain::quote::{Quote, price};
+use rules::to_close;
 
 use crate::support::*;
 

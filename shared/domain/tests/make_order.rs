@@ -8,6 +8,7 @@ use domain::gateway::GatewayName;
 use domain::ids::PaymentId;
 use domain::product::{Flow, Kind, Product};
 use domain::quote::{Quote, price};
+use rules::to_close;
 
 use crate::support::*;
 

@@ -10,6 +10,7 @@ use domain::ids::PaymentId;
 use domain::product::{Flow, Kind, LatePayment, Product, ProductDefinition, Tier, Unit};
 use domain::quote::{Offer, price};
 use jiff::Timestamp;
+use rules::to_close;
 
 use crate::support::*;
 

@@ -10,6 +10,7 @@ use domain::decide::record_payment::{Recording, record_payment, record_unmatched
 use domain::gateway::Capture;
 use domain::product::{Kind, LatePayment, Product, Unit};
 use domain::task::{Record, TaskId, TaskKind};
+use rules::to_close;
 
 use crate::support::*;
 

@@ -6,10 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::booking::{
-    Booking, BookingStatus, EndReason, Order, OrderStatus, PaymentStatus, Refund, RefundReason,
-    RefundStatus,
-};
+use domain::booking::{Booking, Order, RefundStatus};
 use domain::change::Change;
 use domain::decide::cancel::{Cancelling, cancel_booking, cancel_order};
 use domain::decide::close_payment::{expire_order, payment_closed};
@@ -19,18 +16,19 @@ use domain::decide::open_booking::open_booking;
 use domain::decide::quote::{QuoteRequest, quote, token_id};
 use domain::decide::record_payment::{Recording, record_payment};
 use domain::decide::record_refund::{
-    ForeignRefund, REFUND_ATTEMPTS_MAX, RefundNews, RefundOf, record_foreign_refund, record_refund,
+    ForeignRefund, RefundNews, RefundOf, record_foreign_refund, record_refund,
 };
 use domain::decide::start_payment::{Created, payment_created};
 use domain::decide::{Env, Rejection};
 use domain::gateway::{Capture, GatewayName};
 use domain::ids::{OrderId, PaymentId};
 use domain::money::Money;
-use domain::product::{Flow, Kind, LatePayment, PriceCheck, Product, ProductDefinition, Unit};
+use domain::product::{Flow, LatePayment, PriceCheck, Product, ProductDefinition, Unit};
 use domain::quote::{Quote, price};
 use domain::task::{Task, TaskId, TaskKind};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
+use rules::{Stored, check_may_be_applied, check_successor, check_voided, is_ours};
 
 use crate::support::*;
 
@@ -137,6 +135,13 @@ struct Captured {
     payment_id: PaymentId,
     capture: Capture,
     recorded: bool,
+}
+
+impl Captured {
+    fn as_told(&self) -> rules::Captured<'_> {
+        let Self { order_id, payment_id, capture, recorded: _ } = self;
+        rules::Captured { order_id, payment_id, capture }
+    }
 }
 
 struct World {
@@ -380,7 +385,7 @@ impl World {
         assert_eq!(got == Recording::Settled, one.recorded, "recorded once: {got:?}");
         match got {
             Recording::Applied(change) => {
-                self.check_may_be_applied(&order.unwrap(), &capture);
+                check_may_be_applied(&self.booking, &order.unwrap(), &capture).unwrap();
                 self.commit(*change);
             }
             Recording::Refunded { change, .. } => self.commit(*change),
@@ -388,19 +393,6 @@ impl World {
             Recording::Unmatched => panic!("every payment is stored"),
         }
         self.captured[at].recorded = true;
-    }
-
-    /// Rules 4, 6 and 7: the exact amount, a live order, a kind that fits at the payment time.
-    fn check_may_be_applied(&self, order: &Order, capture: &Capture) {
-        assert_eq!(capture.captured, order.amount);
-        assert!(self.booking.live(&order.order_id).is_some(), "not live: {order:?}");
-        match order.kind {
-            Kind::First => assert_eq!(self.booking.status, BookingStatus::PendingPayment),
-            Kind::Renewal => {
-                assert_eq!(self.booking.status, BookingStatus::Active);
-                assert!(capture.paid_at < self.booking.valid_until().unwrap());
-            }
-        }
     }
 
     /// The gateway confirms a close; whoever asked for it has done its task.
@@ -519,13 +511,12 @@ impl World {
         check_change(&self.booking, &change);
         for order in self.orders() {
             if let Some(after) = change.order(&order.order_id) {
-                check_successor(order, after);
+                check_successor(order, after).unwrap();
             }
         }
         if let Some((order_id, _)) = &change.made {
             assert!(self.made.insert(order_id.clone()), "an order is made once");
-            assert!(change.booking.live(order_id).is_some());
-            check_voided(&self.booking, &change, order_id);
+            check_voided(&self.booking, &change, order_id).unwrap();
         }
         for order in change.ended {
             assert!(self.made.contains(&order.order_id), "nothing ends that was never made");
@@ -541,172 +532,63 @@ impl World {
     }
 
     fn check(&self) {
-        self.check_orders();
-        self.check_money();
-        self.check_term();
-        self.check_tasks();
+        let stored = Stored {
+            ids: &IDS,
+            booking: &self.booking,
+            ended: self.ended.values().collect(),
+            tasks: self.tasks.keys().map(String::as_str).collect(),
+        };
+        let captured: Vec<_> = self.captured.iter().map(Captured::as_told).collect();
+        stored.check_orders().unwrap();
+        stored.check_money(&captured).unwrap();
+        stored.check_term().unwrap();
+        stored.check_tasks().unwrap();
+        let made: BTreeSet<_> = stored.orders().map(|order| order.order_id.clone()).collect();
+        assert_eq!(made, self.made, "no order vanishes");
+        for (one, told) in self.captured.iter().zip(&captured) {
+            assert_eq!(stored.times_recorded(told), usize::from(one.recorded), "{told:?}");
+        }
+        self.check_refunds();
+        self.check_length();
+        self.check_bodies();
     }
 
-    /// Rules 1 and 6: each order is stored once, and only the live one is pending and has a code.
-    fn check_orders(&self) {
-        let stored: BTreeSet<_> = self.orders().iter().map(|o| o.order_id.clone()).collect();
-        assert_eq!(self.orders().len(), stored.len(), "each order once");
-        assert_eq!(stored, self.made, "no order vanishes");
-        assert_eq!(stored.len(), self.booking.orders_made as usize);
-        for order in self.ended.values() {
-            assert_ne!(order.status, OrderStatus::Pending);
-            assert!(!order.payments.iter().any(|payment| payment.is_open()), "{order:?}");
-            let is_superseded = order.status == OrderStatus::Superseded;
-            assert_eq!(order.superseded_by.is_some(), is_superseded);
-            let newer = order.superseded_by.as_ref();
-            assert!(newer.is_none_or(|newer| self.made.contains(newer)));
-        }
-        if let Some(live) = &self.booking.live_order {
-            assert_eq!(live.status, OrderStatus::Pending);
-            assert_ne!(self.booking.status, BookingStatus::Cancelled);
-        }
-    }
-
-    /// Rules 2, 4 and 8: each recorded transaction was applied once or is refunded once in full.
-    fn check_money(&self) {
-        let mut refunds = 0_usize;
-        for one in &self.captured {
-            let order = self.order(&one.order_id).unwrap();
-            let payment = order.payment(&one.payment_id).unwrap();
-            let transaction = one.capture.transaction_id.as_str();
-            let buys = payment.transaction_id.as_deref() == Some(transaction)
-                && order.status == OrderStatus::Paid
-                && order.is_applied(payment);
-            let back = order.refunds.iter().filter(|r| r.is_of(&one.payment_id, transaction));
-            let back: Vec<_> = back.collect();
-            assert_eq!(usize::from(buys) + back.len(), usize::from(one.recorded), "{order:?}");
-            for refund in &back {
-                assert_eq!(refund.amount, one.capture.captured, "in full, and no more");
-                self.check_refund(refund);
-            }
-            if buys {
-                assert_eq!(one.capture.captured, order.amount);
-            }
-            refunds += back.len();
-        }
-        let all = self.orders();
-        let ours = all.iter().flat_map(|order| &order.refunds).filter(|refund| is_ours(refund));
-        assert_eq!(ours.count(), refunds, "no refund without captured money");
-        for order in all.iter().filter(|order| order.status == OrderStatus::Paid) {
-            let applied = order.payments.iter().filter(|payment| order.is_applied(payment));
-            assert_eq!(applied.count(), 1, "bought once: {order:?}");
+    /// Each refund says that the money is back if and only if it is, and by which attempt; its task
+    /// is there as long as it is owed.
+    fn check_refunds(&self) {
+        let orders = self.orders();
+        for refund in orders.iter().flat_map(|order| &order.refunds).filter(|one| is_ours(one)) {
+            let transaction = (refund.payment_id.clone(), refund.transaction_id.clone());
+            let succeeded = refund.status == RefundStatus::Succeeded;
+            let by = succeeded.then_some(refund.attempt);
+            assert_eq!(by, self.paid_attempt(&transaction), "{refund:?}");
+            let first = IDS.refund(transaction.0.as_str(), &transaction.1, 1);
+            let has_task = self.tasks.contains_key(TaskId::refund(&first).as_str());
+            assert_eq!(has_task, !refund.is_settled(), "{refund:?}");
         }
     }
 
-    /// The refund says that the money is back if and only if it is, and by which attempt.
-    fn check_refund(&self, refund: &Refund) {
-        let transaction = (refund.payment_id.clone(), refund.transaction_id.clone());
-        let succeeded = refund.status == RefundStatus::Succeeded;
-        let by = succeeded.then_some(refund.attempt);
-        assert_eq!(by, self.paid_attempt(&transaction), "{refund:?}");
-        assert!((1..=REFUND_ATTEMPTS_MAX).contains(&refund.attempt));
-        let (payment_id, transaction_id) = &transaction;
-        let id = IDS.refund(payment_id.as_str(), transaction_id, refund.attempt);
-        assert_eq!(refund.refund_id, id);
-    }
-
-    /// Rule 3: the term follows from its start and the paid orders; renewals stay in their limit.
-    fn check_term(&self) {
-        let paid = self.ended.values().filter(|order| order.status == OrderStatus::Paid);
-        let paid: Vec<_> = paid.collect();
-        let quantity: u32 = paid.iter().map(|order| order.quantity).sum();
-        let renewals = paid.iter().filter(|order| order.kind == Kind::Renewal).count();
+    /// Rule 3 once more, without the calendar: hours and days of a zone without clock changes.
+    fn check_length(&self) {
         let booking = &self.booking;
-        assert_eq!(booking.quantity_paid, quantity);
-        assert_eq!(booking.renewals as usize, renewals);
-        assert!(booking.renewals <= booking.pins.max_renewals);
-        assert_eq!(booking.status == BookingStatus::Active, !paid.is_empty());
         let unit_ms = match booking.pins.unit {
             Unit::Hour => 3_600_000,
             Unit::Day => DAY_MS,
             Unit::Month => panic!("no such product here"),
         };
-        let term = booking.term.map(|term| {
+        if let Some(term) = booking.term {
             let ms = term.valid_until.as_millisecond() - term.starts_at.as_millisecond();
-            ms / unit_ms
-        });
-        assert_eq!(term, (!paid.is_empty()).then_some(i64::from(quantity)));
+            assert_eq!(ms / unit_ms, i64::from(booking.quantity_paid));
+        }
     }
 
-    /// Rule 9, as far as it is decided here: whatever must still happen has its task.
-    fn check_tasks(&self) {
-        let has = |task_id: &TaskId| self.tasks.contains_key(task_id.as_str());
-        for order in self.orders() {
-            for payment in &order.payments {
-                let id = &payment.payment_id;
-                if payment.is_closing() {
-                    assert!(self.tasks.contains_key(&format!("close#{id}")), "{payment:?}");
-                }
-                if payment.is_open() {
-                    assert!(has(&TaskId::query(id)), "{payment:?}");
-                }
-            }
-            for refund in order.refunds.iter().filter(|refund| is_ours(refund)) {
-                let payment_id = refund.payment_id.as_str();
-                let first = IDS.refund(payment_id, &refund.transaction_id, 1);
-                assert_eq!(has(&TaskId::refund(&first)), !refund.is_settled(), "{refund:?}");
-            }
-        }
+    fn check_bodies(&self) {
         for task in self.tasks.values() {
             assert_eq!(task.booking_id, self.booking.booking_id);
             if let TaskKind::QueryPayment { create_body, .. } = &task.kind {
                 assert!(!create_body.is_empty());
             }
         }
-    }
-}
-
-fn is_ours(refund: &Refund) -> bool {
-    refund.reason != RefundReason::ForeignRefund
-}
-
-/// What no change may do to an order, whatever it decides.
-fn check_successor(before: &Order, after: &Order) {
-    let fixed = |order: &Order| Order {
-        status: OrderStatus::Pending,
-        reason: None,
-        pay_by: None,
-        superseded_by: None,
-        revision: 0,
-        payments: vec![],
-        refunds: vec![],
-        ..order.clone()
-    };
-    assert_eq!(fixed(before), fixed(after), "what was agreed stays");
-    if before.status != OrderStatus::Pending {
-        let end = |order: &Order| (order.status, order.reason, order.superseded_by.clone());
-        assert_eq!(end(before), end(after), "an end is final");
-    }
-    if before.pay_by.is_some() {
-        assert_eq!(before.pay_by, after.pay_by, "set once");
-    }
-    if after.reason == Some(EndReason::Unpaid) {
-        assert!(!after.has_unsettled_payment(), "no code left to pay: {after:?}");
-    }
-    let pairs = before.payments.iter().zip(&after.payments);
-    assert!(after.payments.len() >= before.payments.len(), "no payment vanishes");
-    for (earlier, later) in pairs {
-        assert_eq!(earlier.payment_id, later.payment_id);
-        let transaction = earlier.transaction_id.as_ref();
-        assert!(transaction.is_none_or(|id| later.transaction_id.as_ref() == Some(id)));
-        let is_final = earlier.status == PaymentStatus::Paid;
-        assert!(!is_final || later.status == PaymentStatus::Paid, "captured stays captured");
-        assert!(!earlier.is_closing() || !later.is_open(), "never shown again: {later:?}");
-    }
-    assert!(after.refunds.len() >= before.refunds.len(), "no refund vanishes");
-}
-
-/// Rule 1: the older live order is voided by the commit that makes the newer one.
-fn check_voided(before: &Booking, change: &Change, newer: &OrderId) {
-    if let Some(older) = &before.live_order {
-        let older = change.order(&older.order_id).unwrap();
-        assert_eq!(older.status, OrderStatus::Superseded);
-        assert_eq!(older.superseded_by.as_ref(), Some(newer));
     }
 }
 

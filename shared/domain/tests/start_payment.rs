@@ -7,6 +7,7 @@ use domain::decide::start_payment::{Created, PaymentPlan, payment_created, start
 use domain::ids::Echo;
 use domain::product::Kind;
 use domain::task::{Record, TaskKind};
+use rules::to_close;
 
 use crate::support::*;
 

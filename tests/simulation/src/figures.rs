@@ -37,6 +37,8 @@ impl fmt::Display for Figures {
 }
 
 figures! {
+    /// Runs.
+    seeds: "seeds",
     /// Requests of customers and of the operator.
     requests: "requests of customers and the operator",
     /// Calls that reached for the store.

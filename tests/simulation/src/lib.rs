@@ -7,15 +7,15 @@
 //! SDK and the transport is played: an embedded store, the gateways' simulator, and a network with
 //! latency and faults.
 //!
-//! The rules of the design are checked after every write ([`rules`]), and once faults have stopped
+//! The rules of the design are checked after every write ([`check`]), and once faults have stopped
 //! everything has to settle ([`settled`]). A seed repeats its run exactly.
 
 pub mod chance;
+pub mod check;
 pub mod clock;
 mod customers;
 pub mod figures;
 mod network;
-pub mod rules;
 mod settled;
 mod snapshot;
 pub mod trace;
@@ -31,10 +31,10 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::chance::Chance;
+use crate::check::Violation;
 use crate::customers::Table;
 use crate::figures::Figures;
 use crate::network::Weather;
-use crate::rules::Violation;
 use crate::trace::Trace;
 use crate::world::{Ask, World};
 
@@ -122,7 +122,7 @@ async fn run(seed: u64, trace: Trace) -> Run {
 }
 
 /// Everybody does what they do, and then everything settles.
-async fn story(world: &Arc<World>, chance: &mut Chance, weather: Weather) -> rules::Checked {
+async fn story(world: &Arc<World>, chance: &mut Chance, weather: Weather) -> check::Checked {
     let mut products = vec![];
     for number in 0..chance.number(1..3) {
         products.push(define(world, number, chance).await);
@@ -254,6 +254,7 @@ fn count(world: &World) {
         figure.fetch_add(number, Ordering::Relaxed);
     };
     let sums = world.watch.sums();
+    add(&figures.seeds, 1);
     add(&figures.applied, sums.applied);
     add(&figures.refunded, sums.refunded);
     add(&figures.waiting, sums.waiting);

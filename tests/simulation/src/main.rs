@@ -60,7 +60,7 @@ fn replay(seed: u64) -> Option<Run> {
 fn simulate(command: &Command) -> Option<Run> {
     let started = Instant::now();
     let (figures, broken) = play_all(command.from, command.seeds, command.threads);
-    let table = table(&figures, command.seeds, started.elapsed().as_secs_f64());
+    let table = table(&figures, started.elapsed().as_secs_f64());
     print!("{table}");
     if let Some(path) = &command.into
         && broken.is_none()
@@ -70,12 +70,11 @@ fn simulate(command: &Command) -> Option<Run> {
     broken
 }
 
-fn table(figures: &Figures, seeds: u64, seconds: f64) -> String {
+fn table(figures: &Figures, seconds: f64) -> String {
     let rate = figures.operations() as f64 / seconds;
     format!(
-        "| what | number |\n| --- | --- |\n| seeds | {} |\n{figures}| operations | {} |\n\
+        "| what | number |\n| --- | --- |\n{figures}| operations | {} |\n\
          | operations a second of real time | {} |\n| seconds of real time | {} |\n",
-        grouped(seeds),
         grouped(figures.operations()),
         grouped(rate as u64),
         grouped(seconds as u64),

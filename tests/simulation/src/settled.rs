@@ -10,8 +10,8 @@ use http::Method;
 use serde_json::json;
 use tests::books::{Books, Owed};
 
+use crate::check::{Checked, Violation};
 use crate::clock;
-use crate::rules::{Checked, Violation};
 use crate::snapshot::{Recorded, Snapshot};
 use crate::worker::{next_due_ms, run};
 use crate::world::World;

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::booking::{Booking, Order, Refund, RefundReason, Unmatched};
+use domain::booking::{Booking, Order, Refund, Unmatched};
 use domain::ids::OrderId;
 use domain::task::Task;
 use embedded::{EmbeddedStore, PARTITION_KEY, SORT_KEY};
+use rules::is_ours;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
@@ -114,12 +115,6 @@ pub enum Recorded<'a> {
     Applied(&'a Order),
     /// It goes back.
     Refunded(&'a Refund),
-}
-
-/// Whether a refund is ours to make.
-#[must_use]
-pub fn is_ours(refund: &Refund) -> bool {
-    refund.reason != RefundReason::ForeignRefund
 }
 
 fn decode<T: DeserializeOwned>(item: Map<String, Value>) -> T {

@@ -16,8 +16,8 @@ use serde_json::Value;
 use simulator::Simulator;
 use tokio::sync::Notify;
 
+use crate::check::{Checked, Outside, Step, Violation, ensure};
 use crate::clock;
-use crate::rules::{Checked, Outside, Step, Violation, ensure};
 use crate::snapshot::{Recorded, Snapshot};
 
 tokio::task_local! {
@@ -29,8 +29,8 @@ tokio::task_local! {
 pub const WORKER: u64 = 0;
 /// More calls to the store than any one request makes, however often it loses a race.
 const CALLS_MAX: u32 = 64;
-/// More keys than any read names at once.
-const KEYS_MAX: usize = 3;
+/// More keys than any read names at once: a page of what waits for a person.
+const KEYS_MAX: usize = 20;
 
 /// Everything that the rules ask for, as it is seen from outside.
 pub struct Watch {

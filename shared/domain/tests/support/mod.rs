@@ -13,11 +13,11 @@ use domain::change::Change;
 use domain::decide::Env;
 use domain::decide::start_payment::{At, PaymentPlan};
 use domain::gateway::{Capture, GatewayName};
-use domain::ids::{Ids, OrderId, PaymentId, TokenId};
+use domain::ids::{Ids, PaymentId, TokenId};
 use domain::money::{Currency, Money};
 use domain::product::{Flow, Kind, LatePayment, PriceCheck, Product, ProductDefinition, Unit};
 use domain::quote::Quote;
-use domain::task::{Record, Task, TaskKind};
+use domain::task::{Task, TaskKind};
 use jiff::Timestamp;
 
 /// The product that [`pending`] and [`order`] are of, defined once: many thousands of cases are.
@@ -277,15 +277,6 @@ where
     decision
 }
 
-/// The payments that the change's tasks are to close, in order.
-pub(crate) fn to_close(change: &Change) -> Vec<PaymentId> {
-    let closes = change.tasks.iter().filter_map(|task| match &task.kind {
-        TaskKind::ClosePayment { payment_id } => Some(payment_id.clone()),
-        TaskKind::Refund { .. } | TaskKind::QueryPayment { .. } => None,
-    });
-    closes.collect()
-}
-
 /// The change's refund tasks.
 pub(crate) fn to_refund(change: &Change) -> Vec<&Task> {
     let tasks = change.tasks.iter();
@@ -294,52 +285,5 @@ pub(crate) fn to_refund(change: &Change) -> Vec<&Task> {
 
 /// What holds of every change, whoever decided it.
 pub(crate) fn check_change(before: &Booking, change: &Change) {
-    let after = &change.booking;
-    assert_eq!(after.version, before.version + 1, "one version further");
-    assert_eq!(after.booking_id, before.booking_id);
-    assert_eq!(after.customer_id, before.customer_id);
-    let live = after.live_order.as_ref();
-    let orders = || change.ended.iter().chain(live);
-    for order in &change.ended {
-        assert_ne!(order.status, OrderStatus::Pending, "only ended orders leave");
-        let as_often = orders().filter(|other| other.order_id == order.order_id);
-        assert_eq!(as_often.count(), 1, "written once");
-    }
-    if let Some(order) = live {
-        assert_eq!(order.status, OrderStatus::Pending, "a live order is pending");
-        let open = order.payments.iter().filter(|payment| payment.is_open());
-        assert!(open.count() <= 1, "one current payment: {order:?}");
-    }
-    check_older_order(before, change);
-    for task in &change.tasks {
-        assert_eq!(task.booking_id, before.booking_id);
-        let order_id = record_order(task);
-        assert!(change.order(order_id).is_some(), "its order: {task:?}");
-        assert_eq!((task.tries, &task.attention), (0, &None));
-    }
-}
-
-fn record_order(task: &Task) -> &OrderId {
-    match &task.record {
-        Record::Order { order_id, .. } => order_id,
-        Record::Unmatched => panic!("a change never holds unmatched money: {task:?}"),
-    }
-}
-
-/// The order that was live is still there, live or ended, and none of its codes is forgotten.
-fn check_older_order(before: &Booking, change: &Change) {
-    let Some(older) = before.live_order.as_ref() else {
-        return;
-    };
-    let now = change.order(&older.order_id).expect("no order vanishes");
-    if now.status != OrderStatus::Pending {
-        assert!(!now.payments.iter().any(Payment::is_open), "{now:?}");
-    }
-    for payment in older.payments.iter().filter(|payment| payment.is_open()) {
-        let now = now.payment(&payment.payment_id).expect("no payment vanishes");
-        let is_task = to_close(change).contains(&payment.payment_id);
-        // What the gateway refused is closed all the same: an earlier try may have been taken.
-        let to_close = now.is_closing() || now.status == PaymentStatus::Failed;
-        assert_eq!(to_close, is_task, "its task: {now:?}");
-    }
+    rules::check_change(before, change).unwrap();
 }
