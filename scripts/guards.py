@@ -7,7 +7,7 @@ table goes into docs/correctness.md.
 
     guards.py --check          every guard still stands exactly once in its file (seconds)
     guards.py                  all guards (about a minute and a half for each, on two cores)
-    guards.py --only refund    those with that word in their name; writes nothing
+    guards.py --only refund    those whose name fits that expression; writes nothing
     guards.py --by simulation  those that the simulation has to miss; writes nothing
 """
 
@@ -26,6 +26,8 @@ BEGIN, END = "<!-- guards: begin -->\n", "<!-- guards: end -->"
 PROFILE = "simulate"
 # Seeds that a guard has until it must have shown.
 SEEDS_MAX = 2_000
+# The longest that the model looks at one world, in seconds.
+WORLD_S_MAX = 90
 # The longest that one guard's run may take, in seconds.
 RUN_S_MAX = 1_200
 
@@ -42,7 +44,7 @@ GUARDS = [
     Guard(
         name="a booking is written under the version that was read",
         rule="the lock",
-        file="shared/store/src/lib.rs",
+        file="shared/store/src/writes.rs",
         find='''self.put_if(item, "version = :read", read_version)''',
         replace='''{
             let _ = read_version;
@@ -52,7 +54,7 @@ GUARDS = [
     Guard(
         name="an ended order is written over the item that was read",
         rule="2",
-        file="shared/store/src/lib.rs",
+        file="shared/store/src/writes.rs",
         find='''revision => self.put_if(item, "revision = :read", revision),''',
         replace="_ => self.put(item),",
     ),
@@ -147,6 +149,16 @@ GUARDS = [
         find="CloseOutcome::Unknown(_) => Ok(Outcome::Retry),",
         replace="CloseOutcome::Unknown(_) => closed(deps, loaded, order, payment).await,",
     ),
+    # The model's own step: what it stands for needs a gateway that knows a code only once it is
+    # paid, and the simulator has none yet.
+    Guard(
+        name="a negative answer is stored only under the version that was read before asking",
+        rule="9",
+        file="tests/model/src/state.rs",
+        find="self.running.retain(|one| !needs_version(one.work));",
+        replace="self.running.retain(|one| !needs_version(one.work) || true);",
+        by="model",
+    ),
     Guard(
         name="'not found' is believed only when no create can be on its way",
         rule="9",
@@ -203,7 +215,7 @@ GUARDS = [
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="only look whether each stands")
-    parser.add_argument("--only", default="", help="those with this in their name")
+    parser.add_argument("--only", default="", help="those whose name fits")
     parser.add_argument("--by", default="", help="those whose checker this is")
     arguments = parser.parse_args()
     missing = [complaint for guard in GUARDS for complaint in complaints(guard)]
@@ -212,7 +224,7 @@ def main():
     if arguments.check:
         print(f"{len(GUARDS)} guards stand in their places")
         return
-    chosen = [g for g in GUARDS if arguments.only in g.name and arguments.by in g.by]
+    chosen = [g for g in GUARDS if re.search(arguments.only, g.name) and arguments.by in g.by]
     copy_tree()
     reuse_build()
     for checker in sorted({guard.by for guard in chosen}):
@@ -276,7 +288,7 @@ def run(checker):
         sys.exit(built.stderr)
     binary, arguments = {
         "simulation": ("simulate", ["--seeds", str(SEEDS_MAX)]),
-        "model": ("model", []),
+        "model": ("model", ["--seconds", str(WORLD_S_MAX)]),
     }[checker]
     ran = subprocess.run(
         [str(WORK / "target" / PROFILE / binary), *arguments],
@@ -299,9 +311,11 @@ def words_of(checker, output):
 
 
 def model_words(output):
-    steps = len(re.findall(r"^ +\d+\. ", output, re.MULTILINE))
-    broken = re.search(r"broken: ([^:\n]+)", output)
-    return f"model, {steps} steps: {broken[1]}" if broken else "model: fails"
+    broken = re.search(r"^(\S+): .*\n(?:  not .*\n)*  broken: (.+)\n((?: +\d+\. .*\n)+)", output, re.M)
+    if not broken:
+        return "model: fails"
+    steps = broken[3].count("\n")
+    return f"model, world {broken[1]}, {steps} steps: {broken[2].split(':')[0]}"
 
 
 def show(name, caught, words):
