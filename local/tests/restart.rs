@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use serde_json::json;
 use support::{Customers, Folder, Program, send};
-use tests::{Window, text};
+use tests::{GLANCE, PATIENCE, Window, text};
 
 #[tokio::test]
 async fn killed_at_any_moment_it_goes_on_and_every_fen_is_accounted_for() {
     let folder = Folder::new("kills");
     let customers = Customers::new(6, 1, Duration::ZERO);
     let mut port = 0;
-    for (round, life_ms) in (0..).zip([300, 40, 700, 150, 500]) {
+    // Lives are counted in requests: a slow machine is killed as far into its work as a fast one.
+    for (round, requests) in (0..).zip([40, 6, 90, 20, 60]) {
         let program = Program::start(&folder, port).await;
         port = program.port();
         let client = program.client();
@@ -25,7 +26,8 @@ async fn killed_at_any_moment_it_goes_on_and_every_fen_is_accounted_for() {
             "calls_failed_after": 0.1,
         });
         client.put("/simulator/faults", &faults).await.unwrap();
-        customers.shop_until_killed(program, round, Duration::from_millis(life_ms)).await;
+        let end = until_sent(&customers, requests);
+        customers.shop_until_killed(program, round, end).await;
     }
     let (settled, sums) = customers.settle_and_check(&folder, port).await;
     assert!(sums.captured > 10, "much was paid: {sums}");
@@ -34,6 +36,19 @@ async fn killed_at_any_moment_it_goes_on_and_every_fen_is_accounted_for() {
     let again = program.client().get("/simulator/ledger").await.unwrap().body;
     assert_eq!(again["payments"], json!(settled), "and nothing happens any more");
     program.kill().await;
+}
+
+/// Waits until so many requests more were sent, or nobody sends any.
+#[expect(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test ends here")]
+async fn until_sent(customers: &Customers, requests: u32) {
+    let sent = || customers.answered.lock().unwrap().requests;
+    let enough = sent() + requests;
+    let look = async {
+        while sent() < enough {
+            tokio::time::sleep(GLANCE).await;
+        }
+    };
+    let _ = tokio::time::timeout(PATIENCE, look).await;
 }
 
 #[tokio::test]

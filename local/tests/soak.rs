@@ -41,7 +41,7 @@ async fn after_a_soak_the_ledger_and_the_store_agree_to_the_fen() {
         });
         program.client().put("/simulator/faults", &faults).await.unwrap();
         let life = Duration::from_millis(life_ms).min(left);
-        customers.shop_until_killed(program, kills, life).await;
+        customers.shop_until_killed(program, kills, tokio::time::sleep(life)).await;
         kills += 1;
     }
     let shopped_s = started.elapsed().as_secs();
