@@ -101,6 +101,7 @@ pub fn play_all(from: u64, seeds: u64, threads: u64) -> (Figures, Option<Run>) {
 }
 
 async fn run(seed: u64, trace: Trace) -> Run {
+    clock::start();
     let mut chance = Chance::new(seed);
     let weather = Weather::draw(&mut chance);
     trace.tell(&format!("{weather:?}"));

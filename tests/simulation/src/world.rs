@@ -100,7 +100,6 @@ pub struct Reply {
 impl World {
     /// A fresh world; to be made within a runtime whose clock stands still.
     pub async fn new(chance: &mut Chance, weather: Weather, trace: Trace) -> Arc<Self> {
-        clock::start();
         let Opened { ids, keyring, gateways } = opened().clone();
         let store = EmbeddedStore::in_memory().unwrap().on_callers_thread();
         let watch = Arc::new(Watch::new(store.clone(), ids.clone(), gateways.clone()));
