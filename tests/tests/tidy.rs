@@ -222,8 +222,9 @@ fn packages_are_named_by_their_folders_and_keep_the_lints() {
             complaints.push(format!("{folder} holds the package {name}"));
         }
         let inherits = sections.get("lints").is_some_and(|keys| keys == &["workspace"]);
-        // Tests and fuzz targets end where they fail.
-        if !inherits && folder != "tests" && folder != "tests/fuzz" {
+        // What only tests ends where it fails.
+        let may_panic = ["tests", "tests/fuzz", "tests/simulation"].contains(&folder.as_str());
+        if !inherits && !may_panic {
             complaints.push(format!("{folder} does not inherit the workspace's lints"));
         }
         // A feature may add a port to the embedded store, or libFuzzer's programs to the fuzz

@@ -17,8 +17,8 @@ pub(crate) struct Answer {
 impl EmbeddedStore {
     /// Runs `operation` where it may block and answers as AWS would.
     ///
-    /// Unless it runs on the caller's thread, every call gives way to the other tasks before it takes effect, as a call over a network
-    /// would.
+    /// Unless it runs on the caller's thread, every call gives way to the other tasks before it
+    /// takes effect, as a call over a network would.
     /// Moving it to another thread does not ensure that: on a busy machine its answer may be there
     /// before the caller would have waited, and a racing read-modify-write would look correct.
     ///

@@ -269,7 +269,8 @@ impl Step<'_> {
         ensure(2, !(is_back && listed), || format!("still waits, and is back: {refund:?}"))
     }
 
-    /// Only the gateway's word closes a payment, and a code that is not wanted is never shown again.
+    /// Only the gateway's word closes a payment, and a code that is not wanted is never shown
+    /// again.
     fn check_payments(&self, order: &Order) -> Checked {
         let is_open = order.payments.iter().filter(|payment| payment.is_open()).count();
         let open_max = usize::from(order.status == OrderStatus::Pending);
