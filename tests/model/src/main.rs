@@ -38,7 +38,10 @@ fn main() -> ExitCode {
     for world in worlds {
         let report = explore(world, limits);
         print(world.name, &report);
-        if report.broken.is_some() || (report.extent != Extent::Part && !report.missed.is_empty()) {
+        if report.broken.is_some() {
+            return ExitCode::FAILURE;
+        }
+        if report.extent != Extent::Part && !report.missed.is_empty() {
             code = ExitCode::FAILURE;
         }
     }
