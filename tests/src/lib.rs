@@ -406,3 +406,4 @@ pub async fn refused_unchanged(
 
 pub mod books;
 pub mod faults;
+pub mod quiet;

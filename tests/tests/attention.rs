@@ -17,43 +17,13 @@ use serde_json::{Value, json};
 use settle::TRIES_UNTIL_ATTENTION;
 use store::attention::PAGE_LEN;
 use tests::faults::{Failure, Fate, Faults};
+use tests::quiet::{at_gateway, faults, owed, quiet_world, refund_of, tell};
 use tests::{GLANCE, Window, World, expect, expect_problem, order_in, text, time};
 
 /// Longer than WeChat Pay refunds.
 const TOO_LATE_S: i64 = 366 * 86_400;
 /// The longest wait between two tries.
 const HOUR_S: i64 = 3_601;
-
-/// Faults under which a gateway says nothing by itself and refunds at once.
-async fn faults(world: &World, more: Value) {
-    let mut faults = json!({ "notifications_dropped": 1.0, "refund_delay_ms": 0 });
-    faults.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    world.faults(faults).await;
-}
-
-async fn quiet_world() -> World {
-    let world = World::start_unsettled().await;
-    faults(&world, json!({})).await;
-    world
-}
-
-/// A superseded code that was paid, the money known and owed.
-async fn owed(world: &World, customer: &str) -> (Window, Value) {
-    let window = world.booking_of(customer, "desk-order").await;
-    let old = window.code_for(1).await;
-    window.code_for(2).await;
-    let body = json!({ "code_url": old["payment"]["code_url"], "force": true });
-    let paid = world.pay_with(body).await;
-    tell(world, &paid["transaction_id"]).await;
-    (window, old)
-}
-
-/// Has the gateway tell of a transaction, whatever it was told to drop.
-async fn tell(world: &World, transaction_id: &Value) {
-    let replay = json!({ "transaction_id": transaction_id });
-    let told = expect(200, world.nobody().post("/simulator/replay", &replay).await.unwrap());
-    assert_eq!(told["status"], 204);
-}
 
 /// The same, and the gateway has finally refused to give it back.
 async fn refused(world: &World, customer: &str) -> (Window, Value) {
@@ -63,16 +33,6 @@ async fn refused(world: &World, customer: &str) -> (Window, Value) {
     // What the gateway refused for was put right.
     world.clock.advance_s(-TOO_LATE_S);
     (window, old)
-}
-
-async fn refund_of(window: &Window, made: &Value) -> Value {
-    let booking = window.look().await;
-    order_in(&booking, &made["order"]["order_id"]).unwrap()["refunds"][0].clone()
-}
-
-async fn at_gateway(world: &World, made: &Value) -> Vec<Value> {
-    let ledger = world.ledger_of(&made["payment"]["payment_id"]).await;
-    ledger["refunds"].as_array().unwrap().clone()
 }
 
 fn of_booking(window: &Window) -> String {

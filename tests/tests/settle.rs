@@ -15,51 +15,15 @@ use settle::{LEASE_S, TRIES_UNTIL_ATTENTION};
 use store::schema::DUE_SHARDS;
 use tests::books::fen;
 use tests::faults::{Failure, Fate, Faults};
+use tests::quiet::{at_gateway, faults, owed, quiet_world, refund_of};
 use tests::{GLANCE, PATIENCE, Window, World, expect, expect_problem, order_in, text, time};
 
 /// How long a gateway's refund takes under [`faults`], and how long a test waits for it.
 const REFUND: Duration = Duration::from_millis(40);
 
-/// Faults under which a gateway says nothing by itself and refunds at once.
-async fn faults(world: &World, more: Value) {
-    let mut faults = json!({ "notifications_dropped": 1.0, "refund_delay_ms": 0 });
-    faults.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    world.faults(faults).await;
-}
-
-async fn quiet_world() -> World {
-    let world = World::start_unsettled().await;
-    faults(&world, json!({})).await;
-    world
-}
-
-/// A superseded code that was paid, the money known and owed; and the code that replaced it.
-async fn owed(world: &World, customer: &str) -> (Window, Value) {
-    let window = world.booking_of(customer, "desk-order").await;
-    let old = window.code_for(1).await;
-    window.code_for(2).await;
-    let body = json!({ "code_url": old["payment"]["code_url"], "force": true });
-    let paid = world.pay_with(body).await;
-    let replay = json!({ "transaction_id": paid["transaction_id"] });
-    let told = expect(200, world.nobody().post("/simulator/replay", &replay).await.unwrap());
-    assert_eq!(told["status"], 204);
-    (window, old)
-}
-
-async fn refund_of(window: &Window, made: &Value) -> Value {
-    let booking = window.look().await;
-    order_in(&booking, &made["order"]["order_id"]).unwrap()["refunds"][0].clone()
-}
-
 async fn status_of(window: &Window, made: &Value) -> Value {
     let booking = window.look().await;
     order_in(&booking, &made["order"]["order_id"]).unwrap()["status"].clone()
-}
-
-/// The refunds of a payment as the gateway has them.
-async fn at_gateway(world: &World, made: &Value) -> Vec<Value> {
-    let ledger = world.ledger_of(&made["payment"]["payment_id"]).await;
-    ledger["refunds"].as_array().unwrap().clone()
 }
 
 // ---- Refunds ----
