@@ -8,6 +8,9 @@ use runtime::config::{plain_connector, tls_connector};
 use runtime::transport::{NoReply, Transport};
 use serde_json::Value;
 
+/// The largest reply that is read, in bytes: the ledger of a long day on a laptop.
+const REPLY_LEN_MAX: usize = 256 * 1024 * 1024;
+
 /// Calls one server, as one customer or as nobody.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -72,7 +75,8 @@ impl Client {
         // Root certificates are read only where they are needed.
         let is_tls = base_url.starts_with("https:");
         let connector = if is_tls { tls_connector() } else { plain_connector() };
-        Self { transport: Arc::new(Transport::new(connector)), base_url, bearer: None }
+        let transport = Transport::new(connector).reading_up_to(REPLY_LEN_MAX);
+        Self { transport: Arc::new(transport), base_url, bearer: None }
     }
 
     /// The same client with a bearer token.

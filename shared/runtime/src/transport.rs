@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Limited};
 
 /// How long one call to a gateway may take, reading included.
 pub const GATEWAY_TIMEOUT: Duration = Duration::from_secs(8);
-/// The largest reply that is read, in bytes.
+/// The largest reply of a gateway that is read, in bytes.
 pub const REPLY_LEN_MAX: usize = 1024 * 1024;
 
 /// No usable reply: whether the request had an effect is not known.
@@ -26,6 +26,7 @@ pub struct NoReply(pub String);
 pub struct Transport {
     connector: SharedHttpConnector,
     timeout: Duration,
+    reply_len_max: usize,
 }
 
 /// A transport that handlers share.
@@ -41,7 +42,13 @@ impl Transport {
     /// A transport that waits longer, or less long, for each reply.
     #[must_use]
     pub fn with_timeout(connector: SharedHttpConnector, timeout: Duration) -> Self {
-        Self { connector, timeout }
+        Self { connector, timeout, reply_len_max: REPLY_LEN_MAX }
+    }
+
+    /// The same transport with another bound on each reply, in bytes.
+    #[must_use]
+    pub fn reading_up_to(self, reply_len_max: usize) -> Self {
+        Self { reply_len_max, ..self }
     }
 
     /// Sends one request, once, and reads the whole reply.
@@ -60,7 +67,7 @@ impl Transport {
         let reply = self.connector.call(request).await.map_err(no_reply)?;
         let reply = reply.try_into_http1x().map_err(no_reply)?;
         let (parts, body) = reply.into_parts();
-        let body = Limited::new(body, REPLY_LEN_MAX).collect().await;
+        let body = Limited::new(body, self.reply_len_max).collect().await;
         let body = body.map_err(|error| NoReply(error.to_string()))?.to_bytes();
         Ok(Response::from_parts(parts, body))
     }
