@@ -754,7 +754,7 @@ async fn create_at_gateway(world: &World, payment_id: &str, echo: &str) -> Value
         expires_at: deps.now().checked_add(SignedDuration::from_mins(10)).unwrap(),
         echo,
     });
-    match gateway_calls::create(deps, gateway.as_ref(), &body).await {
+    match gateway_calls::create(deps, gateway.as_ref(), payment_id, &body).await {
         gateways::CreateOutcome::Payable { code_url, .. } => json!(code_url),
         other => panic!("{other:?}"),
     }
@@ -983,7 +983,13 @@ async fn intercepted(world: &World, window: &Window) -> (Value, Wire) {
     body["notify_url"] = json!(url);
     let deps = &world.stack.deps;
     let gateway = deps.gateway(&wechat()).unwrap();
-    let created = gateway_calls::create(deps, gateway.as_ref(), &body.to_string()).await;
+    let created = gateway_calls::create(
+        deps,
+        gateway.as_ref(),
+        text(&body["out_trade_no"]),
+        &body.to_string(),
+    )
+    .await;
     let gateways::CreateOutcome::Payable { code_url, .. } = created else { panic!("{created:?}") };
     world.pay(&json!(code_url)).await;
     for _ in 0..PATIENCE.as_millis().checked_div(GLANCE.as_millis()).unwrap() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::booking::{OrderStatus, RefundStatus};
+use domain::booking::{OrderStatus, Payment, RefundStatus};
 use domain::change::Change;
 use domain::task::{FUNCTION_TIMEOUT_S_MAX, QUERY_FIRST_S};
 use embedded::EmbeddedStore;
@@ -543,8 +543,9 @@ async fn a_create_that_reaches_the_gateway_after_not_found_was_answered_is_close
         // The close found nothing to close. Now the create arrives, as it may until `pay_by`.
         let deps = &world.stack.deps;
         let (_, orders) = world.stored(&window).await;
-        let gateway = deps.gateway(&orders[0].payments[0].gateway).unwrap();
-        let created = gateway_calls::create(deps, gateway.as_ref(), &create_body).await;
+        let Payment { gateway, payment_id, .. } = &orders[0].payments[0];
+        let gateway = deps.gateway(gateway).unwrap().as_ref();
+        let created = gateway_calls::create(deps, gateway, payment_id.as_str(), &create_body).await;
         let CreateOutcome::Payable { code_url, .. } = created else { panic!("{created:?}") };
         if is_paid {
             world.pay(&json!(code_url)).await;

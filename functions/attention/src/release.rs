@@ -77,7 +77,7 @@ fn task_of(attention: &Attention) -> Option<TaskId> {
     match attention.subject {
         Subject::ClosePayment => Some(TaskId::close(&attention.payment_id)),
         Subject::QueryPayment => Some(TaskId::query(&attention.payment_id)),
-        Subject::Refund | Subject::ForeignRefund => None,
+        Subject::Refund | Subject::ForeignRefund | Subject::Dispute => None,
     }
 }
 

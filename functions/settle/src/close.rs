@@ -78,7 +78,8 @@ pub(crate) async fn close(
     match gateway_calls::close(deps, gateway.as_ref(), &reference).await {
         CloseOutcome::Closed => closed(deps, loaded, order, payment).await,
         CloseOutcome::NotFound => not_found(deps, gateway.as_ref(), loaded, order, payment).await,
-        CloseOutcome::Unknown(_) => Ok(Outcome::Retry),
+        // Named twice: closing by that id is tried again.
+        CloseOutcome::Named(_) | CloseOutcome::Unknown(_) => Ok(Outcome::Retry),
         CloseOutcome::Ask(_) => {
             let address = PaymentAddress::of(&loaded.booking, order, payment);
             match ask_for_payment(deps, &address, reference.gateway_ref).await? {

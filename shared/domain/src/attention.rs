@@ -12,11 +12,13 @@ use crate::task::{Record, Task, TaskId, TaskKind};
 pub const MANY_TRIES: &str = "many_tries";
 /// The reason of a refund that somebody else made at the gateway.
 pub const FOREIGN_REFUND: &str = "foreign_refund";
+/// The reason of a payment that the payer's bank takes into question.
+pub const DISPUTE: &str = "dispute";
 /// The longest note of a person, in characters.
 pub const NOTE_LEN_MAX: usize = 500;
 
 /// What is in front of the `#` of an [`AttentionId`].
-const KINDS: [&str; 4] = ["refund", "close", "query", "foreign"];
+const KINDS: [&str; 5] = ["refund", "close", "query", "foreign", "dispute"];
 
 /// Names what waits, within its booking. Whatever has a task shares the task's name, so that
 /// raising twice is one record, whether the refund or its task raises.
@@ -35,6 +37,12 @@ impl AttentionId {
     #[must_use]
     pub fn foreign_refund(refund_id: &RefundId) -> Self {
         Self(format!("foreign#{refund_id}"))
+    }
+
+    /// The name of a dispute, by the id of its record.
+    #[must_use]
+    pub fn dispute(refund_id: &RefundId) -> Self {
+        Self(format!("dispute#{refund_id}"))
     }
 
     /// Reads a name; `None` unless it is a known kind, `#` and an id.
@@ -88,6 +96,8 @@ pub enum Subject {
     Refund,
     /// A refund that we did not make.
     ForeignRefund,
+    /// A payment that the payer's bank takes into question.
+    Dispute,
     /// A code that is to be closed.
     ClosePayment,
     /// A payment that is to be asked for.

@@ -350,9 +350,17 @@ pub enum RefundReason {
     Unmatched,
     /// Somebody else refunded at the gateway.
     ForeignRefund,
+    /// The payer's bank takes the payment into question: no refund, but money that may go.
+    Dispute,
 }
 
 impl RefundReason {
+    /// Whether it makes us give captured money back; what others do is only recorded.
+    #[must_use]
+    pub const fn is_ours(self) -> bool {
+        !matches!(self, Self::ForeignRefund | Self::Dispute)
+    }
+
     /// The reason as items, answers and gateways spell it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -367,6 +375,7 @@ impl RefundReason {
             Self::LatePayment => "late_payment",
             Self::Unmatched => "unmatched",
             Self::ForeignRefund => "foreign_refund",
+            Self::Dispute => "dispute",
         }
     }
 }
@@ -420,7 +429,7 @@ impl Refund {
     /// Whether it is ours and gives that transaction of that payment back.
     #[must_use]
     pub fn is_of(&self, payment_id: &PaymentId, transaction_id: &str) -> bool {
-        self.reason != RefundReason::ForeignRefund
+        self.reason.is_ours()
             && self.payment_id == *payment_id
             && self.transaction_id == transaction_id
     }

@@ -7,7 +7,7 @@ use domain::booking::{
 use domain::change::Change;
 use domain::decide::record_payment::record_unmatched;
 use domain::decide::record_refund::{
-    ForeignRefund, REFUND_ATTEMPTS_MAX, RefundNews, RefundOf, next_refund, record_foreign_refund,
+    Foreign, ForeignKind, REFUND_ATTEMPTS_MAX, RefundNews, RefundOf, next_refund, record_foreign,
     record_refund, record_unmatched_refund, refund_task_id,
 };
 use domain::ids::PaymentId;
@@ -371,8 +371,13 @@ fn a_refund_that_we_did_not_make_is_stored_once_and_flagged_and_applied_money_st
     let paid = with_payments(order(1, Kind::First), &[(&WECHAT, PaymentStatus::Paid)]);
     let paid = ended(paid, OrderStatus::Paid);
     let payment_id = payment_id();
-    let foreign = |number| ForeignRefund { payment_id: &payment_id, number, amount: cny(100) };
-    let change = record_foreign_refund(&active(), &paid, foreign("rf-1"), env(9)).unwrap();
+    let foreign = |number| Foreign {
+        kind: ForeignKind::Refund,
+        payment_id: &payment_id,
+        number,
+        amount: cny(100),
+    };
+    let change = record_foreign(&active(), &paid, foreign("rf-1"), env(9)).unwrap();
     check_change(&active(), &change);
     assert_eq!(change.tasks, [], "nothing of ours to do");
     let [raised] = &change.raised[..] else { panic!("one thing: {change:?}") };
@@ -389,15 +394,45 @@ fn a_refund_that_we_did_not_make_is_stored_once_and_flagged_and_applied_money_st
     assert_eq!((refund.amount, refund.reason), (cny(100), RefundReason::ForeignRefund));
     assert!(refund.attention.is_some());
     assert_eq!(order.current_payment(), Some(&order.payments[0]));
-    let again = record_foreign_refund(&change.booking, order, foreign("rf-1"), env(10));
+    let again = record_foreign(&change.booking, order, foreign("rf-1"), env(10));
     assert_eq!(again, None);
-    let other = record_foreign_refund(&change.booking, order, foreign("rf-2"), env(10));
+    let other = record_foreign(&change.booking, order, foreign("rf-2"), env(10));
     assert_eq!(other.unwrap().ended[0].refunds.len(), 2);
 }
 
 #[test]
 fn a_foreign_refund_of_a_payment_that_is_not_stored_is_not_stored() {
     let paid = ended(order(1, Kind::First), OrderStatus::Paid);
-    let foreign = ForeignRefund { payment_id: &payment_id(), number: "rf-1", amount: cny(100) };
-    assert_eq!(record_foreign_refund(&active(), &paid, foreign, env(9)), None);
+    let foreign = Foreign {
+        kind: ForeignKind::Refund,
+        payment_id: &payment_id(),
+        number: "rf-1",
+        amount: cny(100),
+    };
+    assert_eq!(record_foreign(&active(), &paid, foreign, env(9)), None);
+}
+
+#[test]
+fn a_dispute_is_stored_once_and_flagged_and_is_no_refund_of_ours() {
+    let paid = with_payments(order(1, Kind::First), &[(&WECHAT, PaymentStatus::Paid)]);
+    let paid = ended(paid, OrderStatus::Paid);
+    let payment_id = payment_id();
+    let of = |kind| Foreign { kind, payment_id: &payment_id, number: "d-1", amount: cny(1280) };
+    let change = record_foreign(&active(), &paid, of(ForeignKind::Dispute), env(9)).unwrap();
+    check_change(&active(), &change);
+    assert_eq!(change.tasks, [], "nothing of ours to do");
+    let [raised] = &change.raised[..] else { panic!("one thing: {change:?}") };
+    assert_eq!((raised.subject, raised.reason.as_str()), (Subject::Dispute, "dispute"));
+    let order = &change.ended[0];
+    let refund = &order.refunds[0];
+    assert_eq!(raised.attention_id, AttentionId::dispute(&refund.refund_id));
+    assert_eq!(AttentionId::parse(raised.attention_id.as_str()), Some(raised.attention_id.clone()));
+    assert_eq!(
+        (refund.status, refund.reason),
+        (RefundStatus::NeedsAttention, RefundReason::Dispute)
+    );
+    assert_eq!(order.refund_of(&payment_id, "d-1"), None, "it gives nothing back");
+    for kind in [ForeignKind::Dispute, ForeignKind::Refund] {
+        assert_eq!(record_foreign(&change.booking, order, of(kind), env(10)), None);
+    }
 }

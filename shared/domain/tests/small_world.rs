@@ -16,7 +16,7 @@ use domain::decide::open_booking::open_booking;
 use domain::decide::quote::{QuoteRequest, quote, token_id};
 use domain::decide::record_payment::{Recording, record_payment};
 use domain::decide::record_refund::{
-    ForeignRefund, RefundNews, RefundOf, record_foreign_refund, record_refund,
+    Foreign, ForeignKind, RefundNews, RefundOf, record_foreign, record_refund,
 };
 use domain::decide::start_payment::{Created, payment_created};
 use domain::decide::{Env, Rejection};
@@ -491,13 +491,13 @@ impl World {
         let Some((order, payment_id)) = self.payment_at(number) else {
             return;
         };
-        let foreign = ForeignRefund {
+        let foreign = Foreign {
+            kind: ForeignKind::Refund,
             payment_id: &payment_id,
             number: &format!("foreign-{foreign}"),
             amount: cny(1),
         };
-        let change =
-            decided(&self.booking, |b| record_foreign_refund(b, &order, foreign, self.env()));
+        let change = decided(&self.booking, |b| record_foreign(b, &order, foreign, self.env()));
         self.commit_if(change);
     }
 

@@ -4,8 +4,12 @@
 //! randomness. Every reply is read into one of three kinds of answer: it happened, it did not
 //! happen, it is not known. What is not known is never guessed.
 
+mod endpoint;
+mod pem;
 pub mod registry;
+mod rsa;
 pub mod settings;
+mod text;
 pub mod wechat_pay;
 
 use bytes::Bytes;
@@ -13,6 +17,8 @@ use domain::gateway::{Capture, GatewayName};
 use domain::money::{Currency, Money};
 use http::{HeaderMap, Request, Response};
 use jiff::Timestamp;
+
+use crate::text::cut;
 
 /// What a signature needs from outside.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +120,8 @@ pub enum CloseOutcome {
     Closed,
     /// The gateway does not know it (yet).
     NotFound,
+    /// It exists, under this id of the gateway's own: close it by that.
+    Named(String),
     /// It cannot be closed now, or may have been paid: ask, and believe the answer.
     Ask(Refusal),
     /// No usable answer.
@@ -141,6 +149,11 @@ pub enum RefundOutcome {
     Unknown(Refusal),
 }
 
+/// The longest code that is kept for logs, in bytes.
+const CODE_LEN_MAX: usize = 64;
+/// The longest message that is kept for logs, in bytes.
+const MESSAGE_LEN_MAX: usize = 256;
+
 /// A gateway's own words for a refusal or a fault.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
@@ -150,6 +163,37 @@ pub struct Refusal {
     pub code: String,
     /// Its explanation, for logs.
     pub message: String,
+}
+
+impl Refusal {
+    /// A refusal whose texts are cut to what logs keep.
+    pub(crate) fn new(status: u16, code: &str, message: &str) -> Self {
+        Self {
+            status,
+            code: cut(code, CODE_LEN_MAX).to_owned(),
+            message: cut(message, MESSAGE_LEN_MAX).to_owned(),
+        }
+    }
+}
+
+/// A captured payment as a refund's or a dispute's event names it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NamedPayment {
+    /// The captured transaction.
+    pub transaction_id: String,
+    /// The merchant order number, where the event has it: a payment id if it is ours.
+    pub payment_id: Option<String>,
+    /// The echo field, where the event has it.
+    pub echo: Option<String>,
+}
+
+/// Whose payment a transaction is, as the gateway carries it back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Owner {
+    /// The merchant order number: a payment id if it is ours.
+    pub payment_id: String,
+    /// The echo field.
+    pub echo: String,
 }
 
 /// One thing that a verified notification tells.
@@ -168,16 +212,23 @@ pub enum Event {
     },
     /// A refund changed.
     Refund {
-        /// The merchant order number of the refunded payment.
-        payment_id: String,
-        /// The refunded transaction.
-        transaction_id: String,
+        /// What is refunded.
+        payment: NamedPayment,
         /// The refund's number: ours, or anybody's.
         number: String,
         /// What goes back.
         amount: Money,
         /// Where it stands now.
         outcome: RefundOutcome,
+    },
+    /// The payer's bank takes a payment into question, and may take the money back.
+    Dispute {
+        /// What is disputed.
+        payment: NamedPayment,
+        /// The dispute's number at the gateway.
+        number: String,
+        /// How much is disputed.
+        amount: Money,
     },
 }
 
@@ -240,8 +291,8 @@ pub trait Gateway: Send + Sync {
     /// The exact body that creates the payment. It is stored and every retry sends it again.
     fn create_body(&self, payment: &NewPayment<'_>) -> String;
 
-    /// The request that creates a payment from a stored body.
-    fn create(&self, body: &str, stamp: Stamp) -> Request<Bytes>;
+    /// The request that creates the payment `payment_id` from its stored body.
+    fn create(&self, payment_id: &str, body: &str, stamp: Stamp) -> Request<Bytes>;
 
     /// Reads what came of creating.
     fn read_create(&self, reply: &Response<Bytes>, now: Timestamp) -> CreateOutcome;
@@ -257,14 +308,16 @@ pub trait Gateway: Send + Sync {
         now: Timestamp,
     ) -> QueryOutcome;
 
-    /// Reads what the gateway carries back, from the answer to [`Gateway::query`] about a payment
-    /// that only a refund's event named. `None` only on the gateway's word: it knows no such
-    /// payment of ours, or carries nothing back.
+    /// The request that asks whose payment a transaction is, for events that do not say it.
+    fn query_owner(&self, transaction_id: &str, stamp: Stamp) -> Request<Bytes>;
+
+    /// Reads the answer. `None` only on the gateway's word: it knows no such payment of ours, or
+    /// carries nothing back.
     ///
     /// # Errors
     /// [`Refusal`] if there is no usable answer.
-    fn read_echo(&self, reply: &Response<Bytes>, now: Timestamp)
-    -> Result<Option<String>, Refusal>;
+    fn read_owner(&self, reply: &Response<Bytes>, now: Timestamp)
+    -> Result<Option<Owner>, Refusal>;
 
     /// The request that closes a payment.
     fn close(&self, payment: &PaymentRef<'_>, stamp: Stamp) -> Request<Bytes>;

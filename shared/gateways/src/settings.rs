@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value};
 
+/// The longest merchant or app number.
+const IDENTIFIER_LEN_MAX: usize = 32;
+
 /// A field of the settings that is missing or wrong.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{field} {problem}")]
@@ -81,4 +84,30 @@ pub(crate) fn text(value: Value, name: &str) -> Result<String, SettingsError> {
             Err(SettingsError::new(name, "must be a text"))
         }
     }
+}
+
+/// Reads each value of a list; an error names its position.
+pub(crate) fn each<T>(
+    values: Vec<Value>,
+    list: &str,
+    read: impl Fn(Value, &str) -> Result<T, SettingsError>,
+) -> Result<Vec<T>, SettingsError> {
+    values
+        .into_iter()
+        .enumerate()
+        .map(|(at, value)| read(value, &format!("{list}[{at}]")))
+        .collect()
+}
+
+/// A merchant or app number as it may stand in a header and a path. Both WeChat Pay and Alipay
+/// have at most 32 characters.
+pub(crate) fn identifier(text: &str, field: &str) -> Result<String, SettingsError> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if text.is_empty() {
+        return Err(SettingsError::new(field, "is empty"));
+    }
+    if text.len() > IDENTIFIER_LEN_MAX || !text.bytes().all(is_plain) {
+        return Err(SettingsError::new(field, "is not 1 to 32 letters and digits"));
+    }
+    Ok(text.to_owned())
 }

@@ -4,7 +4,6 @@
 //! 2026-11-23. Crypto is `ring`'s: RSA signatures both ways, AES-256-GCM for notifications.
 
 mod notification;
-mod pem;
 mod reply;
 mod request;
 mod settings;
@@ -22,15 +21,15 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
 
 use self::notification::SealKeys;
-use self::request::percent_encoded;
-use self::settings::{Endpoint, identifier, notify_url};
 use self::sign::Signer;
 use self::trust::VerifyKeys;
 use self::wire::Transaction;
-use crate::settings::SettingsError;
+use crate::endpoint::{Endpoint, notify_url};
+use crate::settings::{SettingsError, identifier};
+use crate::text::percent_encoded;
 use crate::{
     Acknowledgement, AmountLimits, CloseOutcome, CreateOutcome, Distrust, Event, Gateway,
-    NewPayment, PaymentRef, QueryOutcome, RefundOutcome, RefundRequest, Refusal, Stamp,
+    NewPayment, Owner, PaymentRef, QueryOutcome, RefundOutcome, RefundRequest, Refusal, Stamp,
 };
 
 pub use self::settings::{VerifyKeySettings, WechatPaySettings};
@@ -114,7 +113,7 @@ impl Gateway for WechatPay {
         self.order_body(payment)
     }
 
-    fn create(&self, body: &str, stamp: Stamp) -> Request<Bytes> {
+    fn create(&self, _payment_id: &str, body: &str, stamp: Stamp) -> Request<Bytes> {
         self.post(CREATE_PATH, body, stamp)
     }
 
@@ -138,12 +137,18 @@ impl Gateway for WechatPay {
         self.queried(payment, reply, now)
     }
 
-    fn read_echo(
+    fn query_owner(&self, transaction_id: &str, stamp: Stamp) -> Request<Bytes> {
+        let id = percent_encoded(transaction_id);
+        let mchid = percent_encoded(&self.mchid);
+        self.get(&format!("/v3/pay/transactions/id/{id}?mchid={mchid}"), stamp)
+    }
+
+    fn read_owner(
         &self,
         reply: &Response<Bytes>,
         now: Timestamp,
-    ) -> Result<Option<String>, Refusal> {
-        self.echo(reply, now)
+    ) -> Result<Option<Owner>, Refusal> {
+        self.owner(reply, now)
     }
 
     fn close(&self, payment: &PaymentRef<'_>, stamp: Stamp) -> Request<Bytes> {

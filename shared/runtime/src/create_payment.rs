@@ -67,19 +67,22 @@ pub async fn create_payment(deps: &Deps, written: Written) -> Result<Booking, Pr
             return Err(Problem::OrderClosed { offer: None });
         }
         let gateway = deps.gateway(&address.gateway).ok_or(Problem::GatewayNotAccepted)?;
-        let negative = match gateway_calls::create(deps, gateway.as_ref(), &create_body).await {
-            CreateOutcome::Payable { code_url, gateway_ref } => {
-                let code = Created::Payable { code_url, gateway_ref };
-                return store_code(deps, &booking, &order_id, &payment_id, code).await;
-            }
-            CreateOutcome::AlreadyPaid => {
-                ask_for_payment(deps, &address, None).await?;
-                return state_of(deps, &booking, &order_id, &payment_id).await;
-            }
-            CreateOutcome::Unknown(_) => return Err(Problem::GatewayUnavailable),
-            CreateOutcome::Closed => (Created::Closed, Problem::GatewayUnavailable),
-            CreateOutcome::Refused(_) => (Created::Refused, Problem::GatewayRefused),
-        };
+        let negative =
+            match gateway_calls::create(deps, gateway.as_ref(), payment_id.as_str(), &create_body)
+                .await
+            {
+                CreateOutcome::Payable { code_url, gateway_ref } => {
+                    let code = Created::Payable { code_url, gateway_ref };
+                    return store_code(deps, &booking, &order_id, &payment_id, code).await;
+                }
+                CreateOutcome::AlreadyPaid => {
+                    ask_for_payment(deps, &address, None).await?;
+                    return state_of(deps, &booking, &order_id, &payment_id).await;
+                }
+                CreateOutcome::Unknown(_) => return Err(Problem::GatewayUnavailable),
+                CreateOutcome::Closed => (Created::Closed, Problem::GatewayUnavailable),
+                CreateOutcome::Refused(_) => (Created::Refused, Problem::GatewayRefused),
+            };
         // A negative answer holds only for the version that was read before asking.
         let (created, problem) = negative;
         match payment_created(&booking, order, &payment_id, created, deps.now()) {

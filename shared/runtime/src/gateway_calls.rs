@@ -2,16 +2,22 @@
 
 use bytes::Bytes;
 use gateways::{
-    CloseOutcome, CreateOutcome, Gateway, PaymentRef, QueryOutcome, RefundOutcome, RefundRequest,
-    Refusal,
+    CloseOutcome, CreateOutcome, Gateway, Owner, PaymentRef, QueryOutcome, RefundOutcome,
+    RefundRequest, Refusal,
 };
 use http::{Request, Response};
 
 use crate::deps::Deps;
 
 /// Creates a payment from its stored body.
-pub async fn create(deps: &Deps, gateway: &dyn Gateway, body: &str) -> CreateOutcome {
-    match send(deps, gateway, "create", gateway.create(body, deps.stamp())).await {
+pub async fn create(
+    deps: &Deps,
+    gateway: &dyn Gateway,
+    payment_id: &str,
+    body: &str,
+) -> CreateOutcome {
+    let request = gateway.create(payment_id, body, deps.stamp());
+    match send(deps, gateway, "create", request).await {
         Ok(reply) => gateway.read_create(&reply, deps.now()),
         Err(refusal) => CreateOutcome::Unknown(refusal),
     }
@@ -25,21 +31,35 @@ pub async fn query(deps: &Deps, gateway: &dyn Gateway, payment: &PaymentRef<'_>)
     }
 }
 
-/// Asks what a payment carries back, where only a refund's event named it.
+/// Asks whose payment a transaction is.
 ///
 /// # Errors
 /// [`Refusal`] if there is no usable answer.
-pub async fn ask_echo(
+pub async fn query_owner(
     deps: &Deps,
     gateway: &dyn Gateway,
-    payment: &PaymentRef<'_>,
-) -> Result<Option<String>, Refusal> {
-    let reply = send(deps, gateway, "query", gateway.query(payment, deps.stamp())).await?;
-    gateway.read_echo(&reply, deps.now())
+    transaction_id: &str,
+) -> Result<Option<Owner>, Refusal> {
+    let request = gateway.query_owner(transaction_id, deps.stamp());
+    let reply = send(deps, gateway, "query_owner", request).await?;
+    gateway.read_owner(&reply, deps.now())
 }
 
-/// Closes a payment.
+/// Closes a payment; one that the gateway only finds at first is closed by the id that it names.
 pub async fn close(deps: &Deps, gateway: &dyn Gateway, payment: &PaymentRef<'_>) -> CloseOutcome {
+    match close_once(deps, gateway, payment).await {
+        CloseOutcome::Named(id) => {
+            let named = PaymentRef { gateway_ref: Some(&id), ..payment.clone() };
+            close_once(deps, gateway, &named).await
+        }
+        outcome @ (CloseOutcome::Closed
+        | CloseOutcome::NotFound
+        | CloseOutcome::Ask(_)
+        | CloseOutcome::Unknown(_)) => outcome,
+    }
+}
+
+async fn close_once(deps: &Deps, gateway: &dyn Gateway, payment: &PaymentRef<'_>) -> CloseOutcome {
     match send(deps, gateway, "close", gateway.close(payment, deps.stamp())).await {
         Ok(reply) => gateway.read_close(&reply, deps.now()),
         Err(refusal) => CloseOutcome::Unknown(refusal),

@@ -5,13 +5,13 @@ use domain::attention::Attention;
 use domain::booking::{Booking, Order, Payment, RefundReason};
 use domain::decide::record_payment::{Recording, record_payment, record_unmatched};
 use domain::decide::record_refund::{
-    ForeignRefund, REFUND_ATTEMPTS_TOTAL_MAX, RefundNews, RefundOf, record_foreign_refund,
+    Foreign, ForeignKind, REFUND_ATTEMPTS_TOTAL_MAX, RefundNews, RefundOf, record_foreign,
     record_refund, record_unmatched_refund,
 };
 use domain::gateway::{Capture, GatewayName};
 use domain::ids::{BookingId, Echo, OrderId, PaymentId, RefundNumber};
 use domain::money::Money;
-use gateways::{Event, PaymentRef, RefundOutcome};
+use gateways::{Event, NamedPayment, Owner, RefundOutcome};
 use store::error::CommitError;
 use store::load::{Want, WantOrder};
 
@@ -84,12 +84,18 @@ pub async fn record_event(
                 }
             }
         }
-        Event::Refund { payment_id, transaction_id, number, amount, outcome } => {
+        Event::Refund { payment, number, amount, outcome } => {
             let Some(news) = news_of(outcome) else {
                 return Ok(());
             };
-            let told = ToldRefund { gateway, payment_id, transaction_id, number, amount: *amount };
+            let told =
+                Told { kind: ForeignKind::Refund, gateway, payment, number, amount: *amount };
             record_refund_event(deps, told, &news).await
+        }
+        Event::Dispute { payment, number, amount } => {
+            let told =
+                Told { kind: ForeignKind::Dispute, gateway, payment, number, amount: *amount };
+            record_foreign_event(deps, told).await
         }
     }
 }
@@ -210,33 +216,26 @@ pub fn news_of(outcome: &RefundOutcome) -> Option<RefundNews> {
     }
 }
 
-/// A refund as a gateway's event names it.
+/// A refund or a dispute as a gateway's event names it.
 #[derive(Clone, Copy, Debug)]
-struct ToldRefund<'a> {
+struct Told<'a> {
+    kind: ForeignKind,
     gateway: &'a GatewayName,
-    payment_id: &'a str,
-    transaction_id: &'a str,
+    payment: &'a NamedPayment,
     number: &'a str,
     amount: Money,
 }
 
 async fn record_refund_event(
     deps: &Deps,
-    told: ToldRefund<'_>,
+    told: Told<'_>,
     news: &RefundNews,
 ) -> Result<(), Problem> {
-    let number = RefundNumber::from_wire(told.number);
-    let attempt = number.as_ref().and_then(|number| {
-        (1..=REFUND_ATTEMPTS_TOTAL_MAX).find(|attempt| {
-            deps.ids.refund(told.payment_id, told.transaction_id, *attempt) == number.refund_id
-        })
-    });
-    let (Some(number), Some(attempt), Some(payment_id)) =
-        (number, attempt, PaymentId::parse(told.payment_id))
-    else {
-        return record_foreign(deps, told).await;
+    let Some((number, payment_id, attempt)) = our_refund(deps, told) else {
+        return record_foreign_event(deps, told).await;
     };
-    let of = RefundOf { payment_id: &payment_id, transaction_id: told.transaction_id, attempt };
+    let transaction_id = told.payment.transaction_id.as_str();
+    let of = RefundOf { payment_id: &payment_id, transaction_id, attempt };
     if number.order_seq == NO_ORDER {
         return record_unmatched_news(deps, &number.booking_key, of, news).await;
     }
@@ -246,6 +245,17 @@ async fn record_refund_event(
         }
         None => Ok(()),
     }
+}
+
+/// The refund of ours, its payment and its attempt that a number proves.
+fn our_refund(deps: &Deps, told: Told<'_>) -> Option<(RefundNumber, PaymentId, u32)> {
+    let number = RefundNumber::from_wire(told.number)?;
+    let payment_id = PaymentId::parse(told.payment.payment_id.as_deref()?)?;
+    let transaction_id = told.payment.transaction_id.as_str();
+    let attempt = (1..=REFUND_ATTEMPTS_TOTAL_MAX).find(|attempt| {
+        deps.ids.refund(payment_id.as_str(), transaction_id, *attempt) == number.refund_id
+    })?;
+    Some((number, payment_id, attempt))
 }
 
 /// Records news of a refund on its order.
@@ -302,19 +312,19 @@ pub async fn record_unmatched_news(
     Err(Problem::VersionConflict)
 }
 
-/// A refund that we did not make: stored and flagged if its payment is ours, which only the
-/// gateway can tell, because a refund's event carries nothing back.
-async fn record_foreign(deps: &Deps, told: ToldRefund<'_>) -> Result<(), Problem> {
-    let gateway = deps.gateway(told.gateway).ok_or(Problem::GatewayNotAccepted)?;
-    let payment = PaymentRef { payment_id: told.payment_id, gateway_ref: None };
-    let echo = gateway_calls::ask_echo(deps, gateway.as_ref(), &payment).await;
-    let echo = echo.map_err(|_| Problem::GatewayUnavailable)?;
-    let Some(at) = ours(deps, told.gateway, told.payment_id, echo.as_deref()) else {
+/// What others did about a payment: stored and flagged if the payment is ours. Where the event
+/// does not prove that, only the gateway can tell.
+async fn record_foreign_event(deps: &Deps, told: Told<'_>) -> Result<(), Problem> {
+    let Some(at) = address_of(deps, told).await? else {
         count(Metric::NotificationNotOurs, "refund");
         return Ok(());
     };
-    let foreign =
-        ForeignRefund { payment_id: &at.payment_id, number: told.number, amount: told.amount };
+    let foreign = Foreign {
+        kind: told.kind,
+        payment_id: &at.payment_id,
+        number: told.number,
+        amount: told.amount,
+    };
     let want = |_| Want {
         booking_id: &at.booking_id,
         product: false,
@@ -323,7 +333,7 @@ async fn record_foreign(deps: &Deps, told: ToldRefund<'_>) -> Result<(), Problem
     let flagged = apply(deps, want, |loaded| {
         let change = loaded
             .order(&at.order_id)
-            .and_then(|order| record_foreign_refund(&loaded.booking, order, foreign, deps.env()));
+            .and_then(|order| record_foreign(&loaded.booking, order, foreign, deps.env()));
         let Some(change) = change else { return Ok(Step::Done(())) };
         count_raised(&change.raised);
         Ok(Step::Commit(Box::new(change), ()))
@@ -332,4 +342,17 @@ async fn record_foreign(deps: &Deps, told: ToldRefund<'_>) -> Result<(), Problem
         Ok(()) | Err(Problem::NotFound) => Ok(()),
         Err(problem) => Err(problem),
     }
+}
+
+/// Where the payment of an event is found; `None` if it is not ours.
+async fn address_of(deps: &Deps, told: Told<'_>) -> Result<Option<PaymentAddress>, Problem> {
+    let NamedPayment { transaction_id, payment_id, echo } = told.payment;
+    if let (Some(payment_id), Some(echo)) = (payment_id, echo) {
+        return Ok(ours(deps, told.gateway, payment_id, Some(echo)));
+    }
+    let gateway = deps.gateway(told.gateway).ok_or(Problem::GatewayNotAccepted)?;
+    let owner = gateway_calls::query_owner(deps, gateway.as_ref(), transaction_id).await;
+    let owner = owner.map_err(|_| Problem::GatewayUnavailable)?;
+    Ok(owner
+        .and_then(|Owner { payment_id, echo }| ours(deps, told.gateway, &payment_id, Some(&echo))))
 }

@@ -54,7 +54,7 @@ fn read(gateway: &dyn Gateway, reply: &Response<Bytes>, now: Timestamp) -> Told 
     Told {
         created: gateway.read_create(reply, now),
         queried: gateway.read_query(&PAYMENT, reply, now),
-        echo: gateway.read_echo(reply, now),
+        owner: gateway.read_owner(reply, now),
         closed: gateway.read_close(reply, now),
         refunded: gateway.read_refund(&refund(), reply, now),
         refund_found: gateway.read_query_refund(&refund(), reply, now),
@@ -64,7 +64,7 @@ fn read(gateway: &dyn Gateway, reply: &Response<Bytes>, now: Timestamp) -> Told 
 fn check_unsigned(told: &Told) {
     assert!(matches!(told.created, CreateOutcome::Unknown(_) | CreateOutcome::AlreadyPaid));
     assert!(matches!(told.queried, QueryOutcome::Unknown(_)));
-    assert!(told.echo.is_err());
+    assert!(told.owner.is_err());
     assert!(matches!(told.closed, CloseOutcome::Unknown(_) | CloseOutcome::Ask(_)));
     assert!(matches!(told.refunded, RefundOutcome::Unknown(_) | RefundOutcome::Later(_)));
     assert!(matches!(told.refund_found, RefundOutcome::Unknown(_) | RefundOutcome::NotFound));
@@ -73,7 +73,7 @@ fn check_unsigned(told: &Told) {
 fn check_nothing_told(told: &Told) {
     assert!(matches!(told.created, CreateOutcome::Unknown(_)));
     assert!(matches!(told.queried, QueryOutcome::Unknown(_)));
-    assert!(told.echo.is_err());
+    assert!(told.owner.is_err());
     assert!(matches!(told.closed, CloseOutcome::Unknown(_)));
     assert!(matches!(told.refunded, RefundOutcome::Unknown(_)));
     assert!(matches!(told.refund_found, RefundOutcome::Unknown(_)));
@@ -93,10 +93,10 @@ fn check_refusals(told: &Told) {
     };
     let closed = match &told.closed {
         CloseOutcome::Ask(refusal) | CloseOutcome::Unknown(refusal) => Some(refusal),
-        CloseOutcome::Closed | CloseOutcome::NotFound => None,
+        CloseOutcome::Closed | CloseOutcome::NotFound | CloseOutcome::Named(_) => None,
     };
     let refunds = [&told.refunded, &told.refund_found].map(of_refund);
-    let asked = [created, queried, told.echo.as_ref().err(), closed];
+    let asked = [created, queried, told.owner.as_ref().err(), closed];
     for Refusal { code, message, .. } in asked.into_iter().chain(refunds).flatten() {
         assert!(code.len() <= CODE_LEN_MAX && message.len() <= MESSAGE_LEN_MAX);
     }

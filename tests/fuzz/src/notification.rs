@@ -93,5 +93,6 @@ fn follow(event: &Event) {
             crate::identifier::check(number.as_bytes());
             let _ = news_of(outcome);
         }
+        Event::Dispute { number, .. } => crate::identifier::check(number.as_bytes()),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use domain::money::{Currency, Money};
 use gateways::{
-    CloseOutcome, CreateOutcome, Event, Gateway, PaymentRef, QueryOutcome, RefundOutcome,
+    CloseOutcome, CreateOutcome, Event, Gateway, Owner, PaymentRef, QueryOutcome, RefundOutcome,
     RefundRequest, Refusal,
 };
 use http::HeaderMap;
@@ -53,7 +53,7 @@ pub(crate) fn named(message: &Message<'_>) -> &'static dyn Peer {
 pub(crate) struct Told {
     pub(crate) created: CreateOutcome,
     pub(crate) queried: QueryOutcome,
-    pub(crate) echo: Result<Option<String>, Refusal>,
+    pub(crate) owner: Result<Option<Owner>, Refusal>,
     pub(crate) closed: CloseOutcome,
     pub(crate) refunded: RefundOutcome,
     pub(crate) refund_found: RefundOutcome,

@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 
 use domain::booking::{
     Booking, BookingStatus, EndReason, Order, OrderStatus, Payment, PaymentStatus, Refund,
-    RefundReason,
 };
 use domain::change::{Change, close_task};
 use domain::decide::record_refund::REFUND_ATTEMPTS_MAX;
@@ -28,7 +27,7 @@ fn ensure(holds: bool, broken: impl FnOnce() -> String) -> Checked {
 /// Whether a refund gives back what we captured; the others are only recorded.
 #[must_use]
 pub fn is_ours(refund: &Refund) -> bool {
-    refund.reason != RefundReason::ForeignRefund
+    refund.reason.is_ours()
 }
 
 /// The payments that the change's tasks are to close, in order.

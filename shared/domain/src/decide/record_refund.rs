@@ -1,6 +1,6 @@
 //! Recording what became of a refund attempt.
 
-use crate::attention::{Attention, AttentionId, FOREIGN_REFUND, Subject};
+use crate::attention::{Attention, AttentionId, DISPUTE, FOREIGN_REFUND, Subject};
 use crate::booking::{Booking, Order, Refund, RefundReason, RefundStatus, Unmatched};
 use crate::change::{Change, UnmatchedChange};
 use crate::decide::Env;
@@ -246,23 +246,34 @@ pub fn record_unmatched_refund(
     Some(change)
 }
 
-/// A refund at the gateway that we did not make.
+/// What others do about a payment at its gateway.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ForeignKind {
+    /// Somebody else refunded it.
+    Refund,
+    /// The payer's bank takes it into question.
+    Dispute,
+}
+
+/// A refund or a dispute at the gateway that is none of our doing.
 #[derive(Clone, Copy, Debug)]
-pub struct ForeignRefund<'a> {
-    /// The refunded payment.
+pub struct Foreign<'a> {
+    /// Which of the two.
+    pub kind: ForeignKind,
+    /// The payment concerned.
     pub payment_id: &'a PaymentId,
     /// Its number at the gateway.
     pub number: &'a str,
-    /// What went back.
+    /// What went back, or may.
     pub amount: Money,
 }
 
-/// Stores, flags and raises a refund that we did not make; `None` if it is stored already.
+/// Stores, flags and raises what others did about a payment; `None` if it is stored already.
 #[must_use]
-pub fn record_foreign_refund(
+pub fn record_foreign(
     booking: &Booking,
     order: &Order,
-    foreign: ForeignRefund<'_>,
+    foreign: Foreign<'_>,
     env: Env<'_>,
 ) -> Option<Change> {
     let refund_id = env.ids.refund(foreign.payment_id.as_str(), foreign.number, 0);
@@ -270,17 +281,28 @@ pub fn record_foreign_refund(
     if order.refunds.iter().any(|refund| refund.refund_id == refund_id) {
         return None;
     }
+    let (attention_id, subject, why, reason) = match foreign.kind {
+        ForeignKind::Refund => (
+            AttentionId::foreign_refund(&refund_id),
+            Subject::ForeignRefund,
+            FOREIGN_REFUND,
+            RefundReason::ForeignRefund,
+        ),
+        ForeignKind::Dispute => {
+            (AttentionId::dispute(&refund_id), Subject::Dispute, DISPUTE, RefundReason::Dispute)
+        }
+    };
     let mut order = order.clone();
     let mut change = Change::of(booking);
     change.raised.push(Attention {
-        attention_id: AttentionId::foreign_refund(&refund_id),
+        attention_id,
         booking_id: booking.booking_id.clone(),
-        subject: Subject::ForeignRefund,
+        subject,
         record: Record::Order { order_id: order.order_id.clone(), order_seq: order.seq },
         payment_id: foreign.payment_id.clone(),
         transaction_id: None,
         amount: Some(foreign.amount),
-        reason: FOREIGN_REFUND.to_owned(),
+        reason: why.to_owned(),
         since: env.now,
     });
     order.refunds.push(Refund {
@@ -290,9 +312,9 @@ pub fn record_foreign_refund(
         attempt: 0,
         status: RefundStatus::NeedsAttention,
         amount: foreign.amount,
-        reason: RefundReason::ForeignRefund,
+        reason,
         updated_at: env.now,
-        attention: Some(FOREIGN_REFUND.to_owned()),
+        attention: Some(why.to_owned()),
         extra_attempts: 0,
         reversed_attempts: vec![],
     });

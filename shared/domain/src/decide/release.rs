@@ -65,7 +65,9 @@ pub fn release(
     change.released = Some(audit(attention, release, env.now));
     match (release.action, attention.subject) {
         (Action::Resolve, _) => {}
-        (Action::Retry, Subject::ForeignRefund) => return Err(NotReleased::RetryNotPossible),
+        (Action::Retry, Subject::ForeignRefund | Subject::Dispute) => {
+            return Err(NotReleased::RetryNotPossible);
+        }
         (Action::Retry, Subject::ClosePayment | Subject::QueryPayment) => {
             change.tasks.extend(waiting.task.map(|task| afresh(task.clone(), env.now)));
         }

@@ -9,7 +9,7 @@ use super::WechatPay;
 use super::reply::refund_state;
 use super::wire::{Notification, NotificationKind, RefundNotice, Resource, Transaction};
 use crate::settings::SettingsError;
-use crate::{Distrust, Event};
+use crate::{Distrust, Event, NamedPayment};
 
 const ALGORITHM: &str = "AEAD_AES_256_GCM";
 const KEY_LEN: usize = 32;
@@ -101,8 +101,11 @@ impl WechatPay {
         Ok(Event::Refund {
             amount: notice.amount.refund().ok_or(Distrust::Unreadable)?,
             outcome: refund_state(&notice.refund_status, 0),
-            payment_id: notice.out_trade_no,
-            transaction_id: notice.transaction_id,
+            payment: NamedPayment {
+                transaction_id: notice.transaction_id,
+                payment_id: Some(notice.out_trade_no),
+                echo: None,
+            },
             number: notice.out_refund_no,
         })
     }

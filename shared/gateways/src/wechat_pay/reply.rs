@@ -32,12 +32,9 @@ use serde::de::DeserializeOwned;
 use super::WechatPay;
 use super::wire::{Created, Problem, Refund, Transaction};
 use crate::{
-    CloseOutcome, CreateOutcome, PaymentRef, QueryOutcome, RefundOutcome, RefundRequest, Refusal,
+    CloseOutcome, CreateOutcome, Owner, PaymentRef, QueryOutcome, RefundOutcome, RefundRequest,
+    Refusal,
 };
-
-/// The longest code and message that are kept for logs, in bytes.
-const CODE_LEN_MAX: usize = 64;
-const MESSAGE_LEN_MAX: usize = 256;
 
 /// Codes that finally refuse an order. `INVALID_REQUEST` and `OUT_TRADE_NO_USED` are not among
 /// them: they are also the answer to a number that is already in use, perhaps by our own earlier
@@ -151,13 +148,16 @@ impl WechatPay {
         }
     }
 
-    pub(super) fn echo(
+    pub(super) fn owner(
         &self,
         reply: &Response<Bytes>,
         now: Timestamp,
-    ) -> Result<Option<String>, Refusal> {
+    ) -> Result<Option<Owner>, Refusal> {
         match self.read::<Transaction>(reply, now) {
-            Ok((_, transaction)) if self.is_ours(&transaction) => Ok(transaction.echo()),
+            Ok((_, transaction)) if self.is_ours(&transaction) => {
+                let payment_id = transaction.out_trade_no.clone();
+                Ok(transaction.echo().map(|echo| Owner { payment_id, echo }))
+            }
             Ok(_) => Ok(None),
             Err(Fault::Declined(declined)) => match query_declined(declined) {
                 QueryOutcome::NotFound | QueryOutcome::Closed => Ok(None),
@@ -331,11 +331,7 @@ fn refund_reply(asked: &RefundRequest<'_>, told: &Refund, status: StatusCode) ->
 
 /// `http_status` is 0 for a notification, which is no reply.
 pub(super) fn refund_state(state: &str, http_status: u16) -> RefundOutcome {
-    let refusal = |message: &str| Refusal {
-        status: http_status,
-        code: cut(state, CODE_LEN_MAX).to_owned(),
-        message: message.to_owned(),
-    };
+    let refusal = |message: &str| Refusal::new(http_status, state, message);
     match state {
         "SUCCESS" => RefundOutcome::Succeeded,
         "PROCESSING" => RefundOutcome::Processing,
@@ -361,14 +357,5 @@ fn mismatch(status: StatusCode) -> Refusal {
 }
 
 fn refusal(status: StatusCode, code: &str, message: &str) -> Refusal {
-    Refusal {
-        status: status.as_u16(),
-        code: cut(code, CODE_LEN_MAX).to_owned(),
-        message: cut(message, MESSAGE_LEN_MAX).to_owned(),
-    }
-}
-
-/// At most the first `len_max` bytes of `text`, ended where a character ends.
-pub(super) fn cut(text: &str, len_max: usize) -> &str {
-    text.get(..text.floor_char_boundary(len_max)).unwrap_or_default()
+    Refusal::new(status.as_u16(), code, message)
 }

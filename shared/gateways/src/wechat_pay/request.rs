@@ -8,9 +8,9 @@ use jiff::tz::Offset;
 use serde::Serialize;
 
 use super::WechatPay;
-use super::reply::cut;
 use super::sign::Unsigned;
 use super::wire::{CloseOrder, NativeOrder, NewRefund, NewRefundAmount, OrderAmount};
+use crate::text::cut;
 use crate::{NewPayment, RefundRequest, Stamp};
 
 /// `string(127)` in the documentation does not say what it counts; bytes are the fewer.
@@ -83,19 +83,6 @@ impl WechatPay {
         }
         request
     }
-}
-
-/// `text` as one segment of a path or one value of a query: everything but RFC 3986's unreserved
-/// characters is escaped, so that nothing on the way rewrites what was signed.
-pub(super) fn percent_encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
 }
 
 /// Whole seconds, with the offset that the documentation's examples have.

@@ -4,19 +4,13 @@
 //! Source: API v3 guide, chapter "签名生成", read 2026-11-23,
 //! <https://wechatpay-api.gitbook.io/wechatpay-api-v3/qian-ming-zhi-nan-1/qian-ming-sheng-cheng>.
 
-use std::fmt::Write;
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Method};
-use ring::rand::SystemRandom;
-use ring::rsa::KeyPair;
-use ring::signature::RSA_PKCS1_SHA256;
 
-use super::pem;
-use super::settings::{WechatPaySettings, hex_serial, identifier};
+use super::settings::{WechatPaySettings, hex_serial};
 use crate::Stamp;
-use crate::settings::SettingsError;
+use crate::rsa::SigningKey;
+use crate::settings::{SettingsError, identifier};
+use crate::text::upper_hex;
 
 const SCHEME: &str = "WECHATPAY2-SHA256-RSA2048";
 
@@ -24,7 +18,7 @@ const SCHEME: &str = "WECHATPAY2-SHA256-RSA2048";
 pub(super) struct Signer {
     mchid: String,
     serial: String,
-    key: KeyPair,
+    key: SigningKey,
 }
 
 /// What a signature covers.
@@ -40,13 +34,16 @@ impl Signer {
         Ok(Self {
             mchid: identifier(&settings.mchid, "mchid")?,
             serial: hex_serial(&settings.merchant_serial, "merchant_serial")?,
-            key: private_key(&settings.merchant_private_key_pem)?,
+            key: SigningKey::from_pem(
+                &settings.merchant_private_key_pem,
+                "merchant_private_key_pem",
+            )?,
         })
     }
 
     /// The merchant's public key, PKCS#1 DER.
     pub(super) fn public_key(&self) -> &[u8] {
-        self.key.public().as_ref()
+        self.key.public_key()
     }
 
     /// The value of `Authorization`.
@@ -58,7 +55,7 @@ impl Signer {
         let timestamp = stamp.now.as_second();
         let nonce = upper_hex(&stamp.nonce);
         let message = format!("{method}\n{target}\n{timestamp}\n{nonce}\n{body}\n");
-        let signature = self.sign(message.as_bytes());
+        let signature = self.key.sign(message.as_bytes());
         let Self { mchid, serial, .. } = self;
         let value = format!(
             "{SCHEME} mchid=\"{mchid}\",nonce_str=\"{nonce}\",signature=\"{signature}\",\
@@ -69,31 +66,4 @@ impl Signer {
         value.set_sensitive(true);
         value
     }
-
-    fn sign(&self, message: &[u8]) -> String {
-        let mut signature = vec![0; self.key.public().modulus_len()];
-        // PKCS#1 v1.5 signatures are deterministic: ring asks for a generator and draws nothing.
-        let signed =
-            self.key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature);
-        signed.map(|()| STANDARD.encode(&signature)).unwrap_or_default()
-    }
-}
-
-/// `bytes` as upper-case hex digits.
-pub(super) fn upper_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02X}");
-        text
-    })
-}
-
-fn private_key(text: &str) -> Result<KeyPair, SettingsError> {
-    let field = "merchant_private_key_pem";
-    let block = pem::one_block(text, field)?;
-    if block.label != "PRIVATE KEY" {
-        return Err(SettingsError::new(field, "is not a PEM `PRIVATE KEY` (PKCS#8)"));
-    }
-    KeyPair::from_pkcs8(&block.contents)
-        .map_err(|_| SettingsError::new(field, "is not an RSA key of 2048 to 4096 bits"))
 }

@@ -5,16 +5,13 @@
 //! `Wechatpay-Serial` names. Source, read 2026-11-23:
 //! <https://pay.weixin.qq.com/docs/merchant/development/interface-rules/build-verify-sign-src.html>
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
-use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 
-use super::pem;
 use super::settings::{VerifyKeySettings, hex_serial};
-use crate::Distrust;
+use crate::rsa::VerifyingKey;
 use crate::settings::SettingsError;
+use crate::{Distrust, pem};
 
 /// A signature this old, or this far ahead, is refused: the official SDKs' rule, in seconds.
 const SIGNATURE_LIFE_S: u64 = 300;
@@ -25,7 +22,7 @@ pub(super) struct VerifyKeys(Vec<VerifyKey>);
 
 struct VerifyKey {
     serial: String,
-    key: UnparsedPublicKey<Vec<u8>>,
+    key: VerifyingKey,
 }
 
 impl VerifyKeys {
@@ -70,8 +67,9 @@ impl VerifyKeys {
         let signed = Headers::read(headers)?;
         let mut keys = self.0.iter();
         let key = keys.find(|key| key.serial == signed.serial).ok_or(Distrust::UnknownKey)?;
-        let signature = STANDARD.decode(signed.signature).map_err(|_| Distrust::BadSignature)?;
-        key.key.verify(&signed.message(body), &signature).map_err(|_| Distrust::BadSignature)?;
+        if !key.key.has_signed(&signed.message(body), signed.signature) {
+            return Err(Distrust::BadSignature);
+        }
         if now.as_second().abs_diff(signed.at_s) >= SIGNATURE_LIFE_S {
             return Err(Distrust::StaleTimestamp);
         }
@@ -136,8 +134,7 @@ fn verify_key(row: &VerifyKeySettings, own: &[u8]) -> Result<VerifyKey, Settings
     if key == own {
         return Err(SettingsError::new("pem", "is the merchant's own key"));
     }
-    let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key);
-    Ok(VerifyKey { serial, key })
+    Ok(VerifyKey { serial, key: VerifyingKey::new(key) })
 }
 
 fn public_key_id(serial: &str) -> Result<String, SettingsError> {

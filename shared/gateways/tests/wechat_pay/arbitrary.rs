@@ -35,7 +35,8 @@ proptest! {
             echo: &text,
         });
         for request in [
-            GATEWAY.create(&body, stamp),
+            GATEWAY.create(&text, &body, stamp),
+            GATEWAY.query_owner(&text, stamp),
             GATEWAY.query(&payment, stamp),
             GATEWAY.close(&payment, stamp),
             GATEWAY.refund(&refund, stamp),

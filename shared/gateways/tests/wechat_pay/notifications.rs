@@ -63,13 +63,12 @@ fn every_refund_event_is_told() {
         ("REFUND.CLOSED", "CLOSED"),
     ] {
         let events = sealed_verdict(event_type, &refund_notice(status)).unwrap();
-        let [Event::Refund { payment_id, transaction_id, number, amount, outcome }] =
-            events.as_slice()
-        else {
+        let [Event::Refund { payment, number, amount, outcome }] = events.as_slice() else {
             panic!("{events:?}");
         };
-        assert_eq!(payment_id, PAYMENT_ID);
-        assert_eq!(transaction_id, TRANSACTION_ID);
+        assert_eq!(payment.payment_id.as_deref(), Some(PAYMENT_ID));
+        assert_eq!(payment.transaction_id, TRANSACTION_ID);
+        assert_eq!(payment.echo, None, "a refund carries nothing back");
         assert_eq!(number, REFUND_NUMBER);
         assert_eq!(*amount, cny(1280));
         let fits = match outcome {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use domain::gateway::Capture;
-use gateways::{CloseOutcome, CreateOutcome, Gateway, QueryOutcome, RefundOutcome, Refusal};
+use gateways::{CloseOutcome, CreateOutcome, Gateway, Owner, QueryOutcome, RefundOutcome, Refusal};
 use http::Response;
 use serde_json::{Value, json};
 
@@ -250,23 +250,24 @@ fn query_errors_change_a_state_only_when_signed() {
 }
 
 #[test]
-fn the_echo_is_read_from_a_believed_answer_about_our_merchant_only() {
+fn the_owner_is_read_from_a_believed_answer_about_our_merchant_only() {
     let gateway = adapter(settings());
-    let echo = |reply: &Response<Bytes>| gateway.read_echo(reply, at(NOW_S));
+    let owner = |reply: &Response<Bytes>| gateway.read_owner(reply, at(NOW_S));
     let answer = transaction();
-    assert_eq!(echo(&signed(200, answer.to_string())), Ok(Some("lp1.echo".to_owned())));
+    let expected = Owner { payment_id: PAYMENT_ID.to_owned(), echo: "lp1.echo".to_owned() };
+    assert_eq!(owner(&signed(200, answer.to_string())), Ok(Some(expected)));
     // What is not known is no word that the payment is not ours.
-    assert!(echo(&unsigned(200, answer.to_string())).is_err());
+    assert!(owner(&unsigned(200, answer.to_string())).is_err());
     let declined = |code: &str| json!({ "code": code, "message": "no" }).to_string();
-    assert_eq!(echo(&signed(404, declined("ORDER_NOT_EXIST"))), Ok(None));
-    assert!(echo(&unsigned(404, declined("ORDER_NOT_EXIST"))).is_err());
-    assert!(echo(&signed(429, declined("FREQUENCY_LIMITED"))).is_err());
-    assert!(echo(&unsigned(401, declined("SIGN_ERROR"))).is_err());
-    assert!(echo(&signed(500, declined("SYSTEM_ERROR"))).is_err());
+    assert_eq!(owner(&signed(404, declined("ORDER_NOT_EXIST"))), Ok(None));
+    assert!(owner(&unsigned(404, declined("ORDER_NOT_EXIST"))).is_err());
+    assert!(owner(&signed(429, declined("FREQUENCY_LIMITED"))).is_err());
+    assert!(owner(&unsigned(401, declined("SIGN_ERROR"))).is_err());
+    assert!(owner(&signed(500, declined("SYSTEM_ERROR"))).is_err());
     for (field, value) in [("attach", ""), ("mchid", "1"), ("appid", "wx")] {
         let mut answer = transaction();
         answer[field] = json!(value);
-        assert_eq!(echo(&signed(200, answer.to_string())), Ok(None), "{field}");
+        assert_eq!(owner(&signed(200, answer.to_string())), Ok(None), "{field}");
     }
 }
 

@@ -64,8 +64,17 @@ fn every_request_is_signed_as_it_is_sent_and_asks_for_the_public_key() {
     let order = format!("/v3/pay/transactions/out-trade-no/{PAYMENT_ID}");
     let refunds = "/v3/refund/domestic/refunds";
     for (request, method, target) in [
-        (gateway.create(&create_body, stamp()), "POST", "/v3/pay/transactions/native".to_owned()),
+        (
+            gateway.create(PAYMENT_ID, &create_body, stamp()),
+            "POST",
+            "/v3/pay/transactions/native".to_owned(),
+        ),
         (gateway.query(&payment(), stamp()), "GET", format!("{order}?mchid=1900000109")),
+        (
+            gateway.query_owner(TRANSACTION_ID, stamp()),
+            "GET",
+            format!("/v3/pay/transactions/id/{TRANSACTION_ID}?mchid=1900000109"),
+        ),
         (gateway.close(&payment(), stamp()), "POST", format!("{order}/close")),
         (gateway.refund(&refund(), stamp()), "POST", refunds.to_owned()),
         (gateway.query_refund(&refund(), stamp()), "GET", format!("{refunds}/{REFUND_NUMBER}")),
@@ -86,7 +95,7 @@ fn every_request_is_signed_as_it_is_sent_and_asks_for_the_public_key() {
 
 #[test]
 fn the_production_host_is_the_default() {
-    let uri = adapter(settings()).create("{}", stamp()).uri().to_string();
+    let uri = adapter(settings()).create(PAYMENT_ID, "{}", stamp()).uri().to_string();
     assert_eq!(uri, "https://api.mch.weixin.qq.com/v3/pay/transactions/native");
 }
 
@@ -94,7 +103,7 @@ fn the_production_host_is_the_default() {
 fn certificates_alone_ask_for_no_key() {
     let mut certificates = settings();
     certificates["verify_keys"] = json!([{ "serial": CERTIFICATE_SERIAL, "pem": CERTIFICATE_PEM }]);
-    let request = adapter(certificates).create("{}", stamp());
+    let request = adapter(certificates).create(PAYMENT_ID, "{}", stamp());
     assert!(!request.headers().contains_key("wechatpay-serial"));
 }
 

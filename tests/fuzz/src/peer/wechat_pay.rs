@@ -119,15 +119,17 @@ impl Peer for WechatPayPeer {
                 assert_eq!(*gateway_ref, None);
                 check_capture(contents, capture);
             }
-            Event::Refund { payment_id, transaction_id, number, amount, outcome } => {
-                assert_eq!(contents["out_trade_no"], payment_id.as_str());
-                assert_eq!(contents["transaction_id"], transaction_id.as_str());
+            Event::Refund { payment, number, amount, outcome } => {
+                assert_eq!(contents["out_trade_no"], text(payment.payment_id.as_ref()));
+                assert_eq!(contents["transaction_id"], payment.transaction_id.as_str());
+                assert_eq!(payment.echo, None);
                 assert_eq!(contents["out_refund_no"], number.as_str());
                 check_money(&contents["amount"], "refund", *amount);
                 let status = contents["refund_status"].as_str().expect("a status");
                 assert_eq!(kind, format!("REFUND.{status}"));
                 check_refund_state(status, outcome);
             }
+            Event::Dispute { .. } => panic!("WeChat Pay tells of no dispute: {event:?}"),
         }
     }
 
@@ -162,11 +164,13 @@ impl Peer for WechatPayPeer {
         match &told.closed {
             CloseOutcome::Closed => assert!(status == 204 || is_said("ORDERCLOSED")),
             CloseOutcome::NotFound => assert!(is_said("ORDERNOTEXIST")),
+            CloseOutcome::Named(id) => panic!("a close of WeChat Pay names {id}"),
             CloseOutcome::Ask(_) | CloseOutcome::Unknown(_) => {}
         }
-        if let Ok(Some(echo)) = &told.echo {
-            assert!(is_success && !echo.is_empty());
-            assert_eq!(body["attach"], echo.as_str());
+        if let Ok(Some(owner)) = &told.owner {
+            assert!(is_success && !owner.echo.is_empty());
+            assert_eq!(body["attach"], owner.echo.as_str());
+            assert_eq!(body["out_trade_no"], owner.payment_id.as_str());
         }
         check_refund(is_success, body, &told.refunded);
         check_refund(is_success, body, &told.refund_found);

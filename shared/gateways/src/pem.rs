@@ -5,14 +5,14 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use super::sign::upper_hex;
 use crate::settings::SettingsError;
+use crate::text::upper_hex;
 
 /// The key lengths that a signature is verified with, in bits.
 const KEY_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// The only PEM block in `text`.
-pub(super) fn one_block(text: &str, field: &str) -> Result<Pem, SettingsError> {
+pub(crate) fn one_block(text: &str, field: &str) -> Result<Pem, SettingsError> {
     let (rest, block) = parse_x509_pem(text.as_bytes())
         .map_err(|_| SettingsError::new(field, "is not a PEM text"))?;
     if !rest.trim_ascii().is_empty() {
@@ -22,7 +22,7 @@ pub(super) fn one_block(text: &str, field: &str) -> Result<Pem, SettingsError> {
 }
 
 /// The RSA key of a `PUBLIC KEY` block's contents, as PKCS#1 DER.
-pub(super) fn public_key(der: &[u8], field: &str) -> Result<Vec<u8>, SettingsError> {
+pub(crate) fn public_key(der: &[u8], field: &str) -> Result<Vec<u8>, SettingsError> {
     let (rest, spki) = SubjectPublicKeyInfo::from_der(der)
         .map_err(|_| SettingsError::new(field, "is not a public key"))?;
     if !rest.is_empty() {
@@ -32,16 +32,16 @@ pub(super) fn public_key(der: &[u8], field: &str) -> Result<Vec<u8>, SettingsErr
 }
 
 /// What a `CERTIFICATE` block holds.
-pub(super) struct Certificate {
+pub(crate) struct Certificate {
     /// Its serial number in upper-case hex.
-    pub(super) serial: String,
+    pub(crate) serial: String,
     /// Its RSA key, as PKCS#1 DER.
-    pub(super) public_key: Vec<u8>,
+    pub(crate) public_key: Vec<u8>,
 }
 
 /// Reads a `CERTIFICATE` block's contents. Neither issuer nor dates are checked: the merchant
 /// platform vouches for it, and a certificate that has run out is taken out of the settings.
-pub(super) fn certificate(der: &[u8], field: &str) -> Result<Certificate, SettingsError> {
+pub(crate) fn certificate(der: &[u8], field: &str) -> Result<Certificate, SettingsError> {
     let (_, certificate) = X509Certificate::from_der(der)
         .map_err(|_| SettingsError::new(field, "is not an X.509 certificate"))?;
     let serial = certificate.raw_serial();
