@@ -986,7 +986,7 @@ async fn intercepted(world: &World, window: &Window) -> (Value, Wire) {
     let created = gateway_calls::create(
         deps,
         gateway.as_ref(),
-        text(&body["out_trade_no"]),
+        &text(&body["out_trade_no"]),
         &body.to_string(),
     )
     .await;

@@ -67,10 +67,9 @@ pub async fn create_payment(deps: &Deps, written: Written) -> Result<Booking, Pr
             return Err(Problem::OrderClosed { offer: None });
         }
         let gateway = deps.gateway(&address.gateway).ok_or(Problem::GatewayNotAccepted)?;
+        let number = payment_id.as_str();
         let negative =
-            match gateway_calls::create(deps, gateway.as_ref(), payment_id.as_str(), &create_body)
-                .await
-            {
+            match gateway_calls::create(deps, gateway.as_ref(), number, &create_body).await {
                 CreateOutcome::Payable { code_url, gateway_ref } => {
                     let code = Created::Payable { code_url, gateway_ref };
                     return store_code(deps, &booking, &order_id, &payment_id, code).await;
