@@ -11,6 +11,9 @@ use local::stack::{Options, Stack};
 use runtime::config::system_clock;
 use serde_json::{Value, json};
 
+use crate::gateway::scanned;
+pub use crate::gateway::{acknowledged, gateway, gateway_name};
+
 /// How long a test waits for something that happens by itself.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// How often it looks.
@@ -165,7 +168,8 @@ impl Window {
 
     /// Sends a body below the booking's path.
     pub async fn post(&self, below: &str, body: &Value) -> Reply {
-        self.client.post(format!("{}/{below}", self.path), body).await.unwrap()
+        let reply = self.client.post(format!("{}/{below}", self.path), body).await.unwrap();
+        scanned(&self.client, reply).await
     }
 
     /// Asks for a quote.
@@ -186,7 +190,7 @@ impl Window {
 
     /// Submits a quote.
     pub async fn order(&self, token: &Value) -> Reply {
-        self.post("orders", &json!({ "quote_token": token, "gateway": "wechat_pay" })).await
+        self.post("orders", &json!({ "quote_token": token, "gateway": gateway() })).await
     }
 
     /// Generates the payment of what a quote or an order answered (`{quote, order}`).
@@ -196,7 +200,7 @@ impl Window {
             &json!({
                 "order_id": quoted["order"]["order_id"],
                 "quote_token": quoted["quote"]["token"],
-                "gateway": "wechat_pay",
+                "gateway": gateway(),
             }),
         )
         .await
@@ -216,7 +220,7 @@ impl Window {
                 let quoted = expect(201, self.quote(quantity).await);
                 expect(201, self.generate(&quoted).await)
             }
-            _ => expect(201, self.quote_at(quantity, "wechat_pay").await),
+            _ => expect(201, self.quote_at(quantity, gateway()).await),
         }
     }
 
@@ -406,4 +410,5 @@ pub async fn refused_unchanged(
 
 pub mod books;
 pub mod faults;
+pub mod gateway;
 pub mod quiet;

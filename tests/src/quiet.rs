@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Window, World, expect, order_in};
+use crate::{Window, World, acknowledged, expect, order_in};
 
 /// Faults under which a gateway says nothing by itself and refunds at once.
 pub async fn faults(world: &World, more: Value) {
@@ -33,7 +33,7 @@ pub async fn owed(world: &World, customer: &str) -> (Window, Value) {
 pub async fn tell(world: &World, transaction_id: &Value) {
     let replay = json!({ "transaction_id": transaction_id });
     let told = expect(200, world.nobody().post("/simulator/replay", &replay).await.unwrap());
-    assert_eq!(told["status"], 204);
+    assert_eq!(told["status"], acknowledged());
 }
 
 /// The first refund of what was made, as its customer sees it.

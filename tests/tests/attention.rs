@@ -6,7 +6,6 @@ use domain::attention::Attention;
 use domain::booking::RefundStatus;
 use domain::change::{Change, close_task};
 use domain::decide::record_refund::{REFUND_ATTEMPTS_MAX, RefundNews, RefundOf, record_refund};
-use domain::gateway::GatewayName;
 use domain::ids::Echo;
 use http::Method;
 use jiff::SignedDuration;
@@ -18,7 +17,9 @@ use settle::TRIES_UNTIL_ATTENTION;
 use store::attention::PAGE_LEN;
 use tests::faults::{Failure, Fate, Faults};
 use tests::quiet::{at_gateway, faults, owed, quiet_world, refund_of, tell};
-use tests::{GLANCE, Window, World, expect, expect_problem, order_in, text, time};
+use tests::{
+    GLANCE, Window, World, acknowledged, expect, expect_problem, gateway_name, order_in, text, time,
+};
 
 /// Longer than WeChat Pay refunds.
 const TOO_LATE_S: i64 = 366 * 86_400;
@@ -277,7 +278,7 @@ async fn a_refund_that_succeeds_by_itself_is_listed_no_more() {
 /// Refunds a transaction at the gateway behind our back, as somebody at the merchant may.
 async fn refund_by_hand(world: &World, paid: &Value) {
     let deps = &world.stack.deps;
-    let gateway = deps.gateway(&GatewayName::parse("wechat_pay").unwrap()).unwrap();
+    let gateway = deps.gateway(&gateway_name()).unwrap();
     let request = gateways::RefundRequest {
         payment_id: &text(&paid["payment_id"]),
         transaction_id: &text(&paid["transaction_id"]),
@@ -323,7 +324,7 @@ async fn money_without_a_stored_payment_waits_and_is_released_even_without_its_b
     let ids = &world.stack.deps.ids;
     let booking_id = ids.booking("nobody", "k", &ids.product_tag("desk-order"));
     let order_id = ids.order(&ids.fresh_token([1; 16]));
-    let payment_id = ids.payment(&order_id, &GatewayName::parse("wechat_pay").unwrap(), 1);
+    let payment_id = ids.payment(&order_id, &gateway_name(), 1);
     let echo = Echo { booking_id: booking_id.clone(), order_id, order_seq: 0, attempt: 1 };
     let told = json!({
         "out_trade_no": payment_id.as_str(),
@@ -333,7 +334,7 @@ async fn money_without_a_stored_payment_waits_and_is_released_even_without_its_b
         "success_time": world.clock.now(),
     });
     let told = expect(200, world.nobody().post("/simulator/notify", &told).await.unwrap());
-    assert_eq!(told["status"], 204);
+    assert_eq!(told["status"], acknowledged());
     // The simulated gateway has never captured it, and finally refuses.
     world.settle().await;
     let status = async || {
@@ -601,8 +602,7 @@ async fn pages_list_the_longest_waiting_first_and_a_cursor_is_one_that_a_page_ga
         let window = world.booking_of(&customer, "desk-order").await;
         expect(201, window.quote(1).await);
         let (booking, orders) = world.stored(&window).await;
-        let payment_id =
-            deps.ids.payment(&orders[0].order_id, &GatewayName::parse("wechat_pay").unwrap(), 1);
+        let payment_id = deps.ids.payment(&orders[0].order_id, &gateway_name(), 1);
         let task = close_task(&booking, &orders[0], &payment_id, deps.now());
         let ago = SignedDuration::from_secs(i64::try_from(number).unwrap());
         let since = deps.now().checked_sub(ago).unwrap();

@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use local::client::Reply;
 use serde_json::{Value, json};
-use tests::{Window, World, expect, expect_problem, order_in, refused_unchanged, text, time};
+use tests::{
+    Window, World, expect, expect_problem, gateway, order_in, refused_unchanged, text, time,
+};
 
 fn cny(amount: i64) -> Value {
     json!({ "amount": amount, "currency": "CNY" })
@@ -58,7 +60,7 @@ async fn check_stale(world: &World, flow: &str, is_active: bool, field: &str, va
     } else {
         // Making this offer would create an order: that is for the customer to say.
         assert_eq!(offer["token"], Value::Null, "{case}");
-        expect(201, window.quote_at(3, "wechat_pay").await)
+        expect(201, window.quote_at(3, gateway()).await)
     };
     assert_eq!(made["order"]["amount"], offer["amount"], "{case}");
     if !quoted["order"].is_null() {
@@ -186,7 +188,7 @@ async fn once_there_is_a_payment_neither_price_nor_expiry_is_checked_again() {
         let product = format!("paying-{}", flow.replace('_', "-"));
         let lifetimes = json!({ "flow": flow, "quote_ttl_s": 300, "payment_ttl_s": 900 });
         let window = booking(&world, &product, lifetimes, false).await;
-        let quoted = expect(201, window.quote_at(2, "wechat_pay").await);
+        let quoted = expect(201, window.quote_at(2, gateway()).await);
         let token = &quoted["quote"]["token"];
         let made = match flow {
             "instant" => quoted.clone(),
@@ -195,7 +197,7 @@ async fn once_there_is_a_payment_neither_price_nor_expiry_is_checked_again() {
         world.change_product(&product, "first_unit_price", cny(5)).await;
         world.clock.advance_s(600);
         let order_id = &made["order"]["order_id"];
-        let again = expect(200, window.pay_order(order_id, token, "wechat_pay").await);
+        let again = expect(200, window.pay_order(order_id, token, gateway()).await);
         assert_eq!(again["payment"], made["payment"], "{flow}");
         if flow == "submit_once" {
             let again = expect(200, window.order(token).await);
@@ -313,8 +315,8 @@ async fn a_window_with_an_older_order_is_told_of_the_live_one() {
     let world = World::start_unsettled().await;
     for product in ["desk-order", "desk-instant"] {
         let window = world.booking_of("alice", product).await;
-        let older = expect(201, window.quote_at(1, "wechat_pay").await);
-        let newer = expect(201, window.quote_at(2, "wechat_pay").await);
+        let older = expect(201, window.quote_at(1, gateway()).await);
+        let newer = expect(201, window.quote_at(2, gateway()).await);
         let superseded = (409, "order_superseded");
         let generate = window.generate(&older);
         let problem = refused_unchanged(&world, &window, superseded, generate).await;
@@ -323,7 +325,7 @@ async fn a_window_with_an_older_order_is_told_of_the_live_one() {
             // What came with the problem is enough to go on.
             let live = &problem["live_order"];
             let token = &live["quote"]["token"];
-            let made = window.pay_order(&live["order_id"], token, "wechat_pay").await;
+            let made = window.pay_order(&live["order_id"], token, gateway()).await;
             expect(201, made);
         }
         let live = window.look().await["live_order"]["order_id"].clone();
@@ -342,7 +344,7 @@ async fn an_order_that_has_ended_takes_no_payment() {
         let (order_id, token) = started(&window, 1).await;
         expect(200, window.cancel_order(&order_id).await);
         let closed = (409, "order_closed");
-        let generate = window.pay_order(&order_id, &token, "wechat_pay");
+        let generate = window.pay_order(&order_id, &token, gateway());
         let problem = refused_unchanged(&world, &window, closed, generate).await;
         assert_eq!(problem["offer"]["amount"], cny(1280));
         let is_free = product == "desk-submit";
@@ -351,7 +353,7 @@ async fn an_order_that_has_ended_takes_no_payment() {
         let code = window.look().await["live_order"]["payment"]["code_url"].clone();
         world.pay(&code).await;
         window.until("it is bought", |booking| booking["status"] == "active").await;
-        let generate = window.pay_order(&order_id, &token, "wechat_pay");
+        let generate = window.pay_order(&order_id, &token, gateway());
         refused_unchanged(&world, &window, (409, "order_already_paid"), generate).await;
         if product == "desk-submit" {
             // The same token again is the same order, whatever has become of it.
@@ -366,7 +368,7 @@ async fn an_order_that_has_ended_takes_no_payment() {
 
 /// Starts a payment by whatever the flow asks for: the order's id and its token.
 async fn started(window: &Window, quantity: u32) -> (Value, Value) {
-    let quoted = expect(201, window.quote_at(quantity, "wechat_pay").await);
+    let quoted = expect(201, window.quote_at(quantity, gateway()).await);
     let made = match &quoted["payment"] {
         Value::Null => expect(201, take_up(window, &quoted).await),
         _ => quoted.clone(),
@@ -379,7 +381,7 @@ async fn only_submit_once_creates_orders_by_tokens() {
     let world = World::start_unsettled().await;
     for product in ["desk-order", "desk-instant"] {
         let window = world.booking_of("alice", product).await;
-        let quoted = expect(201, window.quote_at(1, "wechat_pay").await);
+        let quoted = expect(201, window.quote_at(1, gateway()).await);
         let mismatch = (409, "flow_mismatch");
         for token in [quoted["quote"]["token"].clone(), json!("made up"), json!("")] {
             refused_unchanged(&world, &window, mismatch, window.order(&token)).await;
@@ -395,7 +397,7 @@ async fn windows_that_order_at_once_leave_one_live_order_and_void_the_others_in_
         let asking: Vec<_> = (1..=6_u32)
             .map(|quantity| {
                 let window = window.clone();
-                tokio::spawn(async move { window.quote_at(quantity, "wechat_pay").await })
+                tokio::spawn(async move { window.quote_at(quantity, gateway()).await })
             })
             .collect();
         let mut made = 0;
@@ -472,7 +474,7 @@ async fn after_pay_by_no_code_is_shown_and_the_order_ends_with_its_code_closed()
         assert_eq!(over["payment"]["code_url"], Value::Null);
         assert_eq!(over["payments"][0]["code_url"], Value::Null);
         let closed = (409, "order_closed");
-        let generate = window.pay_order(&order_id, &token, "wechat_pay");
+        let generate = window.pay_order(&order_id, &token, gateway());
         let problem = refused_unchanged(&world, &window, closed, generate).await;
         assert_eq!(problem["offer"]["quantity"], 2);
         if product == "desk-submit" {
@@ -486,7 +488,7 @@ async fn after_pay_by_no_code_is_shown_and_the_order_ends_with_its_code_closed()
         assert_eq!(order["payments"][0]["status"], "closed");
         let payment_id = &order["payments"][0]["payment_id"];
         assert_eq!(world.ledger_of(payment_id).await["closed"], true, "{product}");
-        let generate = window.pay_order(&order_id, &token, "wechat_pay");
+        let generate = window.pay_order(&order_id, &token, gateway());
         refused_unchanged(&world, &window, closed, generate).await;
         let cancel = window.cancel_order(&order_id);
         refused_unchanged(&world, &window, closed, cancel).await;
@@ -714,7 +716,7 @@ async fn a_payment_whose_notification_was_lost_is_found_when_the_code_is_asked_f
         world.pay(&code).await;
         world.faults(json!({})).await;
         assert_eq!(window.look().await["status"], "pending_payment");
-        let again = window.pay_order(&order_id, &token, "wechat_pay").await;
+        let again = window.pay_order(&order_id, &token, gateway()).await;
         expect_problem(409, "order_already_paid", again);
         assert_eq!(window.look().await["status"], "active", "{product}");
     }
@@ -741,7 +743,7 @@ async fn a_gateway_that_does_not_answer_leaves_one_payment_that_the_same_request
         for product in ["desk-submit", "desk-order", "desk-instant"] {
             let key = format!("{fault}-{product}");
             let window = world.booking_under("alice", product, &key).await;
-            let body = json!({ "quantity": 1, "gateway": "wechat_pay" });
+            let body = json!({ "quantity": 1, "gateway": gateway() });
             let quote = window.quote_keyed(&body, "quote");
             let quoted = match product {
                 "desk-instant" => Value::Null,
@@ -855,7 +857,7 @@ async fn a_changed_token_generates_no_payment_and_shows_none() {
     let order_id = &quoted["order"]["order_id"];
     let [token, other] = [&quoted, &older].map(|quoted| text(&quoted["quote"]["token"]));
     let tokens = [changed_tokens(&token), ruined_tokens(&token, &other)].concat();
-    let send = async |token: &Value| window.pay_order(order_id, token, "wechat_pay").await;
+    let send = async |token: &Value| window.pay_order(order_id, token, gateway()).await;
     check_tampered(&world, &window, &tokens, send).await;
     expect(201, send(&json!(token)).await);
     check_tampered(&world, &window, &tokens, send).await;
@@ -871,11 +873,11 @@ async fn a_token_is_good_for_its_own_booking_customer_and_order_only() {
         let second = world.booking_under("alice", product, &format!("second-{product}")).await;
         let of_bob = world.booking_of("bob", product).await;
         let far = elsewhere.booking_of("alice", product).await;
-        let older = expect(201, window.quote_at(3, "wechat_pay").await);
-        let own = expect(201, window.quote_at(1, "wechat_pay").await);
+        let older = expect(201, window.quote_at(3, gateway()).await);
+        let own = expect(201, window.quote_at(1, gateway()).await);
         let mut foreign = vec![];
         for window in [&second, &of_bob, &far] {
-            let quoted = expect(201, window.quote_at(1, "wechat_pay").await);
+            let quoted = expect(201, window.quote_at(1, gateway()).await);
             foreign.push(text(&quoted["quote"]["token"]));
         }
         if product == "desk-submit" {
@@ -885,19 +887,18 @@ async fn a_token_is_good_for_its_own_booking_customer_and_order_only() {
             // Made by one token, an order is not shown to another.
             foreign.push(text(&older["quote"]["token"]));
             let order_id = &made["order"]["order_id"];
-            let send = async |token: &Value| window.pay_order(order_id, token, "wechat_pay").await;
+            let send = async |token: &Value| window.pay_order(order_id, token, gateway()).await;
             check_tampered(&world, &window, &foreign, send).await;
         } else {
             foreign.push(text(&older["quote"]["token"]));
             let order_id = &own["order"]["order_id"];
-            let send = async |token: &Value| window.pay_order(order_id, token, "wechat_pay").await;
+            let send = async |token: &Value| window.pay_order(order_id, token, gateway()).await;
             check_tampered(&world, &window, &foreign, send).await;
             let token = [text(&own["quote"]["token"])];
             let older_id = &older["order"]["order_id"];
             let unknown_id = json!("0".repeat(32));
             for order_id in [older_id, &unknown_id] {
-                let send =
-                    async |token: &Value| window.pay_order(order_id, token, "wechat_pay").await;
+                let send = async |token: &Value| window.pay_order(order_id, token, gateway()).await;
                 check_tampered(&world, &window, &token, send).await;
             }
         }
@@ -907,7 +908,7 @@ async fn a_token_is_good_for_its_own_booking_customer_and_order_only() {
         for token in [&own["quote"]["token"], &json!(foreign[1]), &json!("")] {
             expect_problem(404, "not_found", stranger.order(token).await);
             let order_id = json!("0".repeat(32));
-            let generate = stranger.pay_order(&order_id, token, "wechat_pay").await;
+            let generate = stranger.pay_order(&order_id, token, gateway()).await;
             expect_problem(404, "not_found", generate);
         }
         assert_eq!(window.state(&world).await, before);

@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use local::client::Client;
 use serde_json::{Value, json};
-use tests::{Window, World, expect, expect_problem, open_booking, refused_unchanged, text, time};
+use tests::{
+    Window, World, expect, expect_problem, gateway, open_booking, refused_unchanged, text, time,
+};
 
 const FLOWS: [&str; 3] = ["submit_once", "order_first", "instant"];
 
@@ -37,7 +39,7 @@ async fn each_flow_renews_up_to_the_limit_and_no_further() {
             let booking = window.buy(&world, 1).await;
             assert_eq!(booking["renewals"], renewals, "{flow}");
         }
-        let again = window.quote_at(1, "wechat_pay");
+        let again = window.quote_at(1, gateway());
         let limit = (409, "renewal_limit_reached");
         let problem = refused_unchanged(&world, &window, limit, again).await;
         assert_eq!(problem["max_renewals"], 2, "{flow}");
@@ -182,7 +184,7 @@ async fn a_booking_is_over_at_the_end_of_its_term_and_takes_no_money_from_then_o
         assert_eq!((&over["status"], &over["version"]), (&json!("expired"), &version), "{flow}");
         assert_eq!(over["term"], bought["term"]);
         let not_payable = (409, "booking_not_payable");
-        let quote = window.quote_at(1, "wechat_pay");
+        let quote = window.quote_at(1, gateway());
         refused_unchanged(&world, &window, not_payable, quote).await;
         refused_unchanged(&world, &window, not_payable, window.cancel()).await;
         match flow {
@@ -249,7 +251,7 @@ async fn a_list_shows_what_has_become_of_each_booking() {
     let gone = world.booking_of("alice", "desk-submit").await;
     expect(200, gone.cancel().await);
     world.clock.advance_s(3_601);
-    let quoted = expect(201, pending.quote_at(1, "wechat_pay").await);
+    let quoted = expect(201, pending.quote_at(1, gateway()).await);
     let (bookings, _) = page(&active.client, None).await;
     for (window, status) in [
         (&active, "active"),
@@ -331,7 +333,7 @@ async fn a_second_device_goes_on_with_the_live_order_where_the_first_stopped() {
     let world = World::start().await;
     for product in ["desk-submit", "desk-order", "desk-instant"] {
         let phone = world.booking_of("alice", product).await;
-        let quoted = expect(201, phone.quote_at(3, "wechat_pay").await);
+        let quoted = expect(201, phone.quote_at(3, gateway()).await);
         let laptop = Window { client: world.nobody().as_customer("alice"), ..phone.clone() };
         let seen = laptop.look().await["live_order"].clone();
         let code = match product {
@@ -365,7 +367,7 @@ async fn a_dropped_order_is_gone_and_the_booking_can_order_again() {
         let window = world.booking_of("alice", product).await;
         let made = window.code_for(2).await;
         let order_id = &made["order"]["order_id"];
-        let token = expect(201, window.quote_at(2, "wechat_pay").await)["quote"]["token"].clone();
+        let token = expect(201, window.quote_at(2, gateway()).await)["quote"]["token"].clone();
         let live = window.look().await["live_order"]["order_id"].clone();
         let dropped = expect(200, window.cancel_order(&live).await);
         assert_eq!((&dropped["status"], &dropped["order_id"]), (&json!("cancelled"), &live));
@@ -382,7 +384,7 @@ async fn a_dropped_order_is_gone_and_the_booking_can_order_again() {
             // An unused quote outlives an order that was dropped.
             expect(201, window.order(&token).await);
         } else {
-            let generate = window.pay_order(&live, &token, "wechat_pay");
+            let generate = window.pay_order(&live, &token, gateway());
             refused_unchanged(&world, &window, (409, "order_closed"), generate).await;
         }
         let bought = window.buy(&world, 1).await;
@@ -407,7 +409,7 @@ async fn only_a_pending_order_can_be_dropped() {
     refused_unchanged(&world, &window, (404, "not_found"), cancel).await;
     // An order of another booking is none of this one.
     let other = world.booking_of("alice", "desk-instant").await;
-    let foreign = expect(201, other.quote_at(1, "wechat_pay").await);
+    let foreign = expect(201, other.quote_at(1, gateway()).await);
     let cancel = window.cancel_order(&foreign["order"]["order_id"]);
     refused_unchanged(&world, &window, (404, "not_found"), cancel).await;
     assert_eq!(other.look().await["live_order"], foreign["order"]);
@@ -418,7 +420,7 @@ async fn a_cancelled_booking_takes_nothing_any_more() {
     let world = World::start_unsettled().await;
     for product in ["desk-submit", "desk-order", "desk-instant"] {
         let window = world.booking_of("alice", product).await;
-        let quoted = expect(201, window.quote_at(1, "wechat_pay").await);
+        let quoted = expect(201, window.quote_at(1, gateway()).await);
         let cancelled = expect(200, window.cancel().await);
         assert_eq!(cancelled["status"], "cancelled");
         assert_eq!(cancelled["live_order"], Value::Null);
@@ -432,7 +434,7 @@ async fn a_cancelled_booking_takes_nothing_any_more() {
         let again = expect(200, window.cancel().await);
         assert_eq!(again["version"], cancelled["version"], "{product}");
         let not_payable = (409, "booking_not_payable");
-        let quote = window.quote_at(1, "wechat_pay");
+        let quote = window.quote_at(1, gateway());
         refused_unchanged(&world, &window, not_payable, quote).await;
         if product == "desk-submit" {
             let order = window.order(&quoted["quote"]["token"]);

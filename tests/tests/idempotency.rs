@@ -6,7 +6,7 @@ use http::Method;
 use local::client::{Call, Client, Reply};
 use serde_json::{Value, json};
 use tests::{
-    Window, World, expect, expect_problem, open_booking, order_in, refused_unchanged, text,
+    Window, World, expect, expect_problem, gateway, open_booking, order_in, refused_unchanged, text,
 };
 
 /// How many windows send the same request at once.
@@ -44,7 +44,7 @@ fn the_one(replies: &[Reply], first_status: u16) -> Value {
 }
 
 async fn quote_keyed(window: Window, quantity: u32, key: &'static str) -> Reply {
-    let body = json!({ "quantity": quantity, "gateway": "wechat_pay" });
+    let body = json!({ "quantity": quantity, "gateway": gateway() });
     window.quote_keyed(&body, key).await
 }
 
@@ -173,8 +173,8 @@ async fn without_a_key_asking_again_is_asking_for_a_new_offer() {
     for product in ["desk-order", "desk-instant"] {
         let window = world.booking_of("alice", product).await;
         let ids = [
-            expect(201, window.quote_at(1, "wechat_pay").await)["order"]["order_id"].clone(),
-            expect(201, window.quote_at(1, "wechat_pay").await)["order"]["order_id"].clone(),
+            expect(201, window.quote_at(1, gateway()).await)["order"]["order_id"].clone(),
+            expect(201, window.quote_at(1, gateway()).await)["order"]["order_id"].clone(),
         ];
         assert_ne!(ids[0], ids[1], "{product}");
         assert_eq!(window.look().await["live_order"]["order_id"], ids[1]);

@@ -14,7 +14,10 @@ use local::client::{Call, Reply};
 use runtime::gateway_calls;
 use serde_json::{Value, json};
 use tests::faults::{Failure, Fate, Faults};
-use tests::{GLANCE, PATIENCE, Window, World, expect, expect_problem, order_in, text, time};
+use tests::{
+    GLANCE, PATIENCE, Window, World, acknowledged, expect, expect_problem, gateway, gateway_name,
+    order_in, text, time,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -59,7 +62,7 @@ async fn tell(world: &World, paid: &Value) -> Value {
 /// Captures money and tells of it, which must be acknowledged.
 async fn pay_and_tell(world: &World, code: &Value, more: Value) -> Value {
     let paid = capture(world, code, more).await;
-    assert_eq!(tell(world, &paid).await, 204);
+    assert_eq!(tell(world, &paid).await, acknowledged());
     paid
 }
 
@@ -104,15 +107,11 @@ fn off(moment: &Value, seconds: i64) -> Value {
 /// Closes a payment at the gateway behind our back, as somebody at the merchant may.
 async fn close_at_gateway(world: &World, made: &Value) {
     let deps = &world.stack.deps;
-    let gateway = deps.gateway(&wechat()).unwrap();
+    let gateway = deps.gateway(&gateway_name()).unwrap();
     let payment_id = text(&made["payment"]["payment_id"]);
     let payment = PaymentRef { payment_id: &payment_id, gateway_ref: None };
     let closed = gateway_calls::close(deps, gateway.as_ref(), &payment).await;
     assert_eq!(closed, gateways::CloseOutcome::Closed);
-}
-
-fn wechat() -> GatewayName {
-    GatewayName::parse("wechat_pay").unwrap()
 }
 
 // ---- Applied ----
@@ -147,7 +146,7 @@ async fn a_notification_that_arrives_before_the_create_call_returned_is_applied(
             match product {
                 "desk-submit" => clicking.order(&quoted["quote"]["token"]).await,
                 "desk-order" => clicking.generate(&quoted).await,
-                _ => clicking.quote_at(2, "wechat_pay").await,
+                _ => clicking.quote_at(2, gateway()).await,
             }
         });
         let unseen = until_code(&world).await;
@@ -180,7 +179,7 @@ async fn a_notification_that_comes_a_day_late_counts_by_its_payment_time() {
     let made = window.code_for(30).await;
     let paid = capture(&world, code(&made), json!({})).await;
     world.clock.advance_s(DAY_S);
-    assert_eq!(tell(&world, &paid).await, 204);
+    assert_eq!(tell(&world, &paid).await, acknowledged());
     check(standing(&window, &made).await, "paid", &[]);
     world.drive(&[window]).await;
 }
@@ -195,7 +194,7 @@ async fn a_renewal_paid_in_time_counts_although_the_booking_ran_out_before_we_he
     let paid = capture(&world, code(&renewal), json!({})).await;
     world.clock.advance_s(DAY_S + 60);
     assert_eq!(window.look().await["status"], "expired");
-    assert_eq!(tell(&world, &paid).await, 204);
+    assert_eq!(tell(&world, &paid).await, acknowledged());
     check(standing(&window, &renewal).await, "paid", &[]);
     let booking = window.look().await;
     assert_eq!(booking["status"], "active", "it goes on from where it ended");
@@ -221,7 +220,7 @@ async fn money_for_a_payment_stored_as_closed_goes_through_the_same_table() {
 
 /// Generates a payment once more for what [`code_with_token`] made.
 async fn repeat(window: &Window, made: &Value) -> Reply {
-    window.pay_order(&made["order"]["order_id"], &made["token"], "wechat_pay").await
+    window.pay_order(&made["order"]["order_id"], &made["token"], gateway()).await
 }
 
 // ---- Already settled ----
@@ -242,7 +241,7 @@ async fn the_same_transaction_again_changes_nothing_whatever_has_happened_since(
     world.change_product("desk-order", "first_unit_price", cny(5)["amount"].clone()).await;
     world.clock.advance_s(3 * DAY_S);
     for paid in [&returned, &applied, &other, &applied, &returned] {
-        assert_eq!(tell(&world, paid).await, 204);
+        assert_eq!(tell(&world, paid).await, acknowledged());
     }
     world.settle().await;
     let seen = window.look().await;
@@ -278,13 +277,13 @@ async fn a_refund_is_heard_of_before_and_after_the_payment_that_it_gives_back() 
     let old = window.code_for(1).await;
     let live = window.code_for(2).await;
     let paid = capture(&world, code(&old), json!({ "force": true })).await;
-    assert_eq!(tell(&world, &paid).await, 204);
+    assert_eq!(tell(&world, &paid).await, acknowledged());
     // From here on the gateway tells of refunds, and of the payment again in between.
     world.faults(json!({ "notifications_duplicated": 1.0 })).await;
     world.settle().await;
-    assert_eq!(tell(&world, &paid).await, 204);
+    assert_eq!(tell(&world, &paid).await, acknowledged());
     world.until_refunded(&window, &old).await;
-    assert_eq!(tell(&world, &paid).await, 204);
+    assert_eq!(tell(&world, &paid).await, acknowledged());
     check(standing(&window, &old).await, "superseded", &[("superseded", 1280)]);
     world.pay(code(&live)).await;
     window.until("applied", |booking| booking["status"] == "active").await;
@@ -358,7 +357,7 @@ async fn another_amount_goes_back_and_the_order_can_still_be_paid() {
 
 /// A code like [`Window::code_for`] makes it, with the token that its order was made by.
 async fn code_with_token(window: &Window, quantity: u32) -> Value {
-    let quoted = window.quote_at(quantity, "wechat_pay").await;
+    let quoted = window.quote_at(quantity, gateway()).await;
     let quoted = expect(201, quoted);
     let token = &quoted["quote"]["token"];
     let mut made = if quoted["order"].is_null() {
@@ -533,7 +532,7 @@ async fn a_renewal_paid_after_the_booking_ran_out_goes_back_even_where_late_mone
         // WeChat's codes live a minute at least: it takes the money all the same.
         world.clock.advance_s(30);
         let paid = capture(&world, code(&renewal), cny(amount)).await;
-        assert_eq!(tell(&world, &paid).await, 204);
+        assert_eq!(tell(&world, &paid).await, acknowledged());
         check(standing(&window, &renewal).await, "pending", &[(reason, amount)]);
         world.drive(std::slice::from_ref(&window)).await;
         assert_eq!(status_of(&window, &renewal["order"]["order_id"]).await, "expired");
@@ -561,7 +560,7 @@ async fn a_payment_at_the_last_second_counts_and_a_later_one_by_the_products_pol
         let paid = capture(&world, code(&made), off(&made["order"]["pay_by"], seconds)).await;
         // When we hear of it does not matter.
         world.clock.advance_s(2 * DAY_S);
-        assert_eq!(tell(&world, &paid).await, 204);
+        assert_eq!(tell(&world, &paid).await, acknowledged());
         check(standing(&window, &made).await, status, refunds);
         let seen = window.look().await;
         let order = order_in(&seen, &made["order"]["order_id"]).unwrap();
@@ -583,7 +582,7 @@ async fn a_changed_price_refuses_late_money_and_not_money_in_time() {
         let paid = capture(&world, code(&made), off(&made["order"]["pay_by"], seconds)).await;
         let price = json!({ "amount": 2000 + round, "currency": "CNY" });
         world.change_product("changing", "first_unit_price", price).await;
-        assert_eq!(tell(&world, &paid).await, 204);
+        assert_eq!(tell(&world, &paid).await, acknowledged());
         let fen = made["order"]["amount"]["amount"].as_i64().unwrap();
         let refunds: Vec<_> = refunds.iter().map(|(reason, _)| (*reason, fen)).collect();
         check(standing(&window, &made).await, status, &refunds);
@@ -644,12 +643,12 @@ async fn a_payment_of_somebody_else_is_acknowledged_and_nothing_is_stored() {
         (payment_id.as_str(), Some(&echo[..echo.len() - 1])),
     ] {
         let told = notify(&world, &handmade(number, attach, &world)).await;
-        assert_eq!(told, json!({ "status": 204, "body": "" }), "{number} {attach:?}");
+        assert_eq!(told, json!({ "status": acknowledged(), "body": "" }), "{number} {attach:?}");
         world.settle().await;
         assert_eq!(window.state(&world).await, before, "{number} {attach:?}");
     }
     let told = notify(&world, &handmade(&payment_id, Some(&echo), &world)).await;
-    assert_eq!(told["status"], 204);
+    assert_eq!(told["status"], acknowledged());
     check(standing(&window, &made).await, "paid", &[]);
 }
 
@@ -666,7 +665,7 @@ fn lost(world: &World, window: Option<&Window>, seed: u8, transaction_id: &str) 
     let nowhere = || ids.booking("nobody", &seed.to_string(), &ids.product_tag("desk-order"));
     let booking_id = window.map_or_else(nowhere, Window::booking_id);
     let order_id = ids.order(&ids.fresh_token([seed; 16]));
-    let payment_id = ids.payment(&order_id, &wechat(), 1);
+    let payment_id = ids.payment(&order_id, &gateway_name(), 1);
     let booking_key = booking_id.key().to_owned();
     let echo = ids.seal_echo(&Echo { booking_id, order_id, order_seq: 0, attempt: 1 });
     let mut body = handmade(payment_id.as_str(), Some(&echo), world);
@@ -688,20 +687,20 @@ async fn money_of_ours_without_a_stored_payment_is_stored_and_given_back() {
     let before = window.look().await;
     for (seed, window) in [(1, None), (2, Some(&window))] {
         let lost = lost(&world, window, seed, "42000001");
-        assert_eq!(notify(&world, &lost.body).await["status"], 204);
+        assert_eq!(notify(&world, &lost.body).await["status"], acknowledged());
         assert_eq!(unmatched_status(&world, &lost, "42000001").await, Some(RefundStatus::Due));
         // Again, and by another transaction.
-        assert_eq!(notify(&world, &lost.body).await["status"], 204);
+        assert_eq!(notify(&world, &lost.body).await["status"], acknowledged());
         let mut second = lost.body.clone();
         second["transaction_id"] = json!("42000002");
-        assert_eq!(notify(&world, &second).await["status"], 204);
+        assert_eq!(notify(&world, &second).await["status"], acknowledged());
         world.settle().await;
         // The simulated gateway has never captured it, and finally refuses.
         for transaction in ["42000001", "42000002"] {
             let status = unmatched_status(&world, &lost, transaction).await;
             assert_eq!(status, Some(RefundStatus::NeedsAttention), "{transaction}");
         }
-        assert_eq!(notify(&world, &lost.body).await["status"], 204);
+        assert_eq!(notify(&world, &lost.body).await["status"], acknowledged());
         world.settle().await;
     }
     let seen = window.look().await;
@@ -746,7 +745,7 @@ async fn unmatched_money_that_the_gateway_captured_goes_back_in_full() {
 /// Creates a payment at the gateway with our own credentials and answers its code.
 async fn create_at_gateway(world: &World, payment_id: &str, echo: &str) -> Value {
     let deps = &world.stack.deps;
-    let gateway = deps.gateway(&wechat()).unwrap();
+    let gateway = deps.gateway(&gateway_name()).unwrap();
     let body = gateway.create_body(&gateways::NewPayment {
         payment_id,
         description: "Desk",
@@ -775,7 +774,7 @@ async fn unmatched_money_is_acknowledged_only_once_it_is_stored() {
         assert!(store.heal() > 0);
         assert_eq!(unmatched_status(&world, &lost, "42000001").await, None);
         assert_eq!(status, 500, "{fate:?}: nothing is stored, so nothing may be acknowledged");
-        assert_eq!(notify(&world, &lost.body).await["status"], 204);
+        assert_eq!(notify(&world, &lost.body).await["status"], acknowledged());
         assert_eq!(unmatched_status(&world, &lost, "42000001").await, Some(RefundStatus::Due));
     }
 }
@@ -789,7 +788,7 @@ async fn unmatched_money_told_of_many_times_at_once_is_stored_once() {
         tokio::spawn(async move { notify(&world, &body).await["status"].clone() })
     });
     for told in telling.collect::<Vec<_>>() {
-        assert_eq!(told.await.unwrap(), 204);
+        assert_eq!(told.await.unwrap(), acknowledged());
     }
     world.settle().await;
     let status = unmatched_status(&world, &lost, "42000001").await;
@@ -801,7 +800,7 @@ async fn unmatched_money_told_of_many_times_at_once_is_stored_once() {
 /// Refunds a transaction at the gateway behind our back, as somebody at the merchant may.
 async fn refund_at_gateway(world: &World, paid: &Value, number: &str, fen: i64) {
     let deps = &world.stack.deps;
-    let gateway = deps.gateway(&wechat()).unwrap();
+    let gateway = deps.gateway(&gateway_name()).unwrap();
     let request = gateways::RefundRequest {
         payment_id: &text(&paid["payment_id"]),
         transaction_id: &text(&paid["transaction_id"]),
@@ -982,7 +981,7 @@ async fn intercepted(world: &World, window: &Window) -> (Value, Wire) {
     let mut body: Value = serde_json::from_str(&create_body).unwrap();
     body["notify_url"] = json!(url);
     let deps = &world.stack.deps;
-    let gateway = deps.gateway(&wechat()).unwrap();
+    let gateway = deps.gateway(&GatewayName::parse("wechat_pay").unwrap()).unwrap();
     let created = gateway_calls::create(
         deps,
         gateway.as_ref(),
@@ -1086,7 +1085,7 @@ async fn a_notification_is_acknowledged_only_once_what_it_caused_is_stored() {
                 assert_eq!(status, 500, "{kind} {failure:?}");
                 assert_eq!(window.look().await["version"], before["version"]);
             }
-            assert_eq!(tell(&world, &paid).await, 204);
+            assert_eq!(tell(&world, &paid).await, acknowledged());
             let status = if kind == "applied" { "paid" } else { "superseded" };
             assert_eq!(status_of(&window, &made["order"]["order_id"]).await, status);
             windows.push(window);

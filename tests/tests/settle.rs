@@ -16,7 +16,9 @@ use store::schema::DUE_SHARDS;
 use tests::books::fen;
 use tests::faults::{Failure, Fate, Faults};
 use tests::quiet::{at_gateway, faults, owed, quiet_world, refund_of};
-use tests::{GLANCE, PATIENCE, Window, World, expect, expect_problem, order_in, text, time};
+use tests::{
+    GLANCE, PATIENCE, Window, World, expect, expect_problem, gateway, order_in, text, time,
+};
 
 /// How long a gateway's refund takes under [`faults`], and how long a test waits for it.
 const REFUND: Duration = Duration::from_millis(40);
@@ -293,7 +295,7 @@ async fn everything_settles_once_a_gateway_that_failed_half_of_its_calls_is_heal
 
 /// Asks for a code and takes no for an answer.
 async fn try_code(window: &Window, product: &str, quantity: u32) -> Option<()> {
-    let quoted = window.quote_at(quantity, "wechat_pay").await;
+    let quoted = window.quote_at(quantity, gateway()).await;
     if quoted.status >= 400 {
         assert_eq!(quoted.status, 503, "{quoted:?}");
         return None;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::booking::OrderStatus;
 use local::client::Reply;
 use serde_json::{Value, json};
-use tests::{Window, World, expect, open_booking, order_in, text};
+use tests::{Window, World, expect, gateway, open_booking, order_in, text};
 
 const WINDOWS: u32 = 50;
 /// How often a client repeats what it is told to repeat.
@@ -51,7 +51,7 @@ async fn visit(window: Window, flow: &'static str, number: u32) {
     let quantity = number % 5 + 1;
     let key = format!("window-{number}");
     let body = match flow {
-        "desk-instant" => json!({ "quantity": quantity, "gateway": "wechat_pay" }),
+        "desk-instant" => json!({ "quantity": quantity, "gateway": gateway() }),
         _ => json!({ "quantity": quantity }),
     };
     let quoted = persist!(window.quote_keyed(&body, &key).await);
@@ -219,7 +219,7 @@ async fn a_booking_cancelled_among_its_windows_keeps_no_money() {
     let visits = (1..=16).map(|number| {
         let window = window.clone();
         async move {
-            let body = json!({ "quantity": number, "gateway": "wechat_pay" });
+            let body = json!({ "quantity": number, "gateway": gateway() });
             let key = number.to_string();
             let reply = persist!(window.quote_keyed(&body, &key).await);
             let told = reply.body["code"].as_str().unwrap_or_default();
@@ -271,14 +271,14 @@ async fn renewals_that_race_at_the_limit_never_pass_it() {
         world.until_settled(std::slice::from_ref(&window)).await;
         let booking = window.look().await;
         assert_eq!(booking["renewals"], 2, "{product}");
-        let over = window.quote_at(1, "wechat_pay").await;
+        let over = window.quote_at(1, gateway()).await;
         tests::expect_problem(409, "renewal_limit_reached", over);
     }
 }
 
 /// Asks for a renewal's code by the product's flow and pays it, wherever the race leaves it.
 async fn renew(world: &World, window: &Window, flow: &str) {
-    let quoted = persist!(window.quote_at(1, "wechat_pay").await);
+    let quoted = persist!(window.quote_at(1, gateway()).await);
     let made = match (quoted.status, flow) {
         (409, _) => quoted,
         (_, "desk-submit") => {
@@ -321,7 +321,7 @@ async fn windows_that_ask_for_the_same_thing_at_once_get_the_same_thing() {
                     "desk-submit" => window.order(&quoted["quote"]["token"]).await,
                     "desk-order" => window.generate(&quoted).await,
                     _ => {
-                        let body = json!({ "quantity": 2, "gateway": "wechat_pay" });
+                        let body = json!({ "quantity": 2, "gateway": gateway() });
                         window.quote_keyed(&body, "same").await
                     }
                 })
