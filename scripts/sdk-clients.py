@@ -1,0 +1,436 @@
+#!/usr/bin/env python3
+"""Drives the laptop's gateways with SDKs that others wrote: sdk-clients.py PROGRAM
+
+The simulator and the adapters are both ours, so that they could share a misreading. Here published
+SDKs create, query, close and refund at the simulator, and verify what it signs: its replies, and
+the notifications that it sends. The SDKs live in an environment of their own; where no package
+index can be reached to make it, this says so and ends well.
+"""
+
+import base64
+import collections
+import http.server
+import json
+import os
+import queue
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from importlib.metadata import version
+from typing import NamedTuple
+
+REQUIREMENTS = "scripts/sdk-requirements.txt"
+KEYS = "local/simulator/keys"
+VENV = ".tools/sdk-venv"
+PATIENCE_S = 30
+PAUSE_S = 0.1
+# How many deliveries are read for the one that is looked for: chance has a hand in which come.
+DELIVERIES_MAX = 64
+
+# What an order costs and what goes back of it, in fen. A repeated refund that counted twice would
+# still fit into the order, so that it would show.
+AMOUNT = 1280
+REFUNDED = 500
+
+# What the gateways are to carry back with each notification of a payment.
+ECHO = "lp1.echo-1"
+
+# How pip and apt say that nobody answers them.
+UNREACHABLE = [
+    "(from versions: none)",
+    "Max retries exceeded",
+    "Read timed out",
+    "Unable to locate package",
+]
+
+
+# The environment of the SDKs.
+
+
+def enter_environment():
+    """Goes on inside the environment that has the SDKs; ends here where it cannot be made."""
+    python = os.path.join(VENV, "bin", "python")
+    if not is_ready():
+        made = subprocess.run(
+            ["sh", "scripts/make-venv.sh", VENV, REQUIREMENTS],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+        )
+        if made.returncode != 0 and any(sign in made.stdout for sign in UNREACHABLE):
+            print("SDK clients: SKIPPED, no package index can be reached to install the SDKs")
+            raise SystemExit(0)
+        if made.returncode != 0:
+            raise SystemExit(f"SDK clients: {VENV} cannot be made\n{made.stdout}")
+    os.execv(python, [python, *sys.argv])
+
+
+def is_ready():
+    ready = os.path.join(VENV, "ready")
+    return os.path.exists(ready) and os.path.getmtime(ready) >= os.path.getmtime(REQUIREMENTS)
+
+
+# The laptop.
+
+
+class Notification(NamedTuple):
+    """A delivery, as the callback gets it: names of headers in lower case, the body as bytes."""
+
+    headers: dict
+    body: bytes
+
+
+class Callback(http.server.BaseHTTPRequestHandler):
+    """Stands in for the `callback` function behind the laptop's port, and keeps what arrives."""
+
+    # Gateway to its deliveries, the oldest first.
+    arrived = collections.defaultdict(queue.Queue)
+
+    def do_POST(self):
+        event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        encoded = event["isBase64Encoded"]
+        body = base64.b64decode(event["body"]) if encoded else event["body"].encode()
+        gateway = event["rawPath"].rsplit("/", 1)[-1]
+        Callback.arrived[gateway].put(Notification(event["headers"], body))
+        # Every gateway takes this for an acknowledgement.
+        answer = json.dumps({"statusCode": 200, "body": "success"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_):
+        """Says nothing: each check has its own line."""
+
+
+class Laptop:
+    """The program on a free port, keeping nothing, and its callbacks answered by this script."""
+
+    def __init__(self, program):
+        self.callbacks = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Callback)
+        threading.Thread(target=self.callbacks.serve_forever, daemon=True).start()
+        functions = f"http://127.0.0.1:{self.callbacks.server_port}"
+        self.process = subprocess.Popen(
+            [program, "--port", "0", "--in-memory", "--functions", functions],
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
+    def __enter__(self):
+        ready = self.process.stdout.readline().split()
+        if len(ready) != 2 or ready[0] != "ready":
+            self.__exit__()
+            raise SystemExit(f"the program did not become ready: {ready}")
+        self.base_url = ready[1]
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        self.callbacks.shutdown()
+        self.callbacks.server_close()
+
+    def notify_url(self, gateway):
+        return f"{self.base_url}/v1/callbacks/{gateway}"
+
+    def control(self, name, body=None):
+        """Status and answer of one of the simulator's controls."""
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with urllib.request.urlopen(f"{self.base_url}/simulator/{name}", data) as reply:
+                return reply.status, json.load(reply)
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, json.load(refusal)
+
+    def next_notification(self, gateway):
+        try:
+            return Callback.arrived[gateway].get(timeout=PATIENCE_S)
+        except queue.Empty:
+            raise SystemExit(f"{gateway}: no notification in {PATIENCE_S} s") from None
+
+    def pay(self, code):
+        return self.control("pay", {"code_url": code})
+
+    def refunds(self, transaction):
+        """What the ledger says went back of a transaction, one amount for each refund."""
+        _, ledger = self.control("ledger")
+        refunds = [refund for payment in ledger["payments"] for refund in payment["refunds"]]
+        own = [refund for refund in refunds if refund["transaction_id"] == transaction]
+        return [refund["amount"]["amount"] for refund in own]
+
+
+class Checks:
+    """Prints a line for each thing that holds, and ends with the first that does not."""
+
+    def __init__(self):
+        self.count = 0
+        self.section = ""
+
+    def equal(self, what, expected, found):
+        self.holds(what, expected == found, f"expected {expected!r}, found {found!r}")
+
+    def holds(self, what, whether, shown):
+        if not whether:
+            raise SystemExit(f"{self.section}: NOT TRUE: {what}\n{shown}")
+        self.count += 1
+        print(f"{self.section}: {what}")
+
+
+def eventually(look, wanted):
+    """Looks until it sees what is wanted, or patience ends; answers what was seen last."""
+    deadline = time.monotonic() + PATIENCE_S
+    seen = look()
+    while seen != wanted and time.monotonic() < deadline:
+        time.sleep(PAUSE_S)
+        seen = look()
+    return seen
+
+
+def failure(call, kind=Exception):
+    """What a call that must fail says, as text."""
+    try:
+        answer = call()
+    except kind as error:
+        return str(error)
+    return f"it did not fail, and answered {answer!r}"
+
+
+def key_of(name):
+    with open(os.path.join(KEYS, name), encoding="utf-8") as pem:
+        return pem.read()
+
+
+def stranger():
+    """A private and a public key that nobody knows, PEM."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    encoding = serialization.Encoding.PEM
+    private = key.private_bytes(
+        encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(
+        encoding, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return private.decode(), public.decode()
+
+
+def order_number():
+    """A number for an order or a refund that no gateway has seen."""
+    return secrets.token_hex(16)
+
+
+class State(NamedTuple):
+    """What a gateway says of an order: its own word, minor units, and the transaction."""
+
+    word: str
+    amount: int
+    transaction: str | None
+
+
+# WeChat Pay.
+
+
+class WeChatPay:
+    """By `wechatpayv3`, which verifies the signature of every 2xx reply by itself."""
+
+    gateway = "wechat_pay"
+    paid, refunded, closed = "SUCCESS", "SUCCESS", "CLOSED"
+
+    # As in local/simulator/src/wechat_pay.rs and its keys.rs.
+    MOUNT_PATH = "/simulator/wechat_pay"
+    MERCHANT = {
+        "mchid": "1900000001",
+        "appid": "wx00000000latchpay",
+        "cert_serial_no": "4C415443485041590000000000000000000000A1",
+        "apiv3_key": "LatchpaySimulatorApiV3Key0123456",
+    }
+    SERIALS = {
+        "public key": "PUB_KEY_ID_0119000000012026112300000000000001",
+        "certificate": "4C41544348504159000000000000000000000001",
+    }
+
+    def __init__(self, laptop, kind):
+        """Replies are asked for under the key of this kind."""
+        self.title = f"WeChat Pay by {kind}"
+        self.laptop = laptop
+        self.own_key = key_of("merchant_private_key.pem")
+        self.public_key = key_of("wechatpay_public_key.pem")
+        # Notifications come under either key, so that each is read by the client that has it.
+        self.clients = {
+            self.SERIALS["public key"]: self.by_public_key(self.own_key, self.public_key),
+            self.SERIALS["certificate"]: self.by_certificate(self.own_key),
+        }
+        self.sdk = self.clients[self.SERIALS[kind]]
+
+    def by_public_key(self, private_key, public_key):
+        serial = self.SERIALS["public key"]
+        return self.client(private_key, public_key=public_key, public_key_id=serial)
+
+    def by_certificate(self, private_key):
+        """The SDK takes certificates from a folder, and reads it once."""
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(os.path.join(KEYS, "platform_certificate.pem"), folder)
+            return self.client(private_key, cert_dir=folder)
+
+    def client(self, private_key, **verifying):
+        """The SDK, pointed at the simulator. Paths are signed, so that the prefix has to be too."""
+        from wechatpayv3 import WeChatPay as Sdk
+        from wechatpayv3 import WeChatPayType
+
+        sdk = Sdk(
+            WeChatPayType.NATIVE,
+            private_key=private_key,
+            notify_url=self.laptop.notify_url(self.gateway),
+            **self.MERCHANT,
+            **verifying,
+        )
+        core, request = sdk._core, sdk._core.request
+        core._gate_way = self.laptop.base_url
+        core.request = lambda path, *rest, **named: request(self.MOUNT_PATH + path, *rest, **named)
+        return sdk
+
+    def answer(self, reply, expected=200):
+        status, body = reply
+        if status != expected:
+            raise SystemExit(f"{self.gateway}: {status} instead of {expected}: {body}")
+        return json.loads(body) if body else None
+
+    def create(self, order):
+        amount = {"total": AMOUNT, "currency": "CNY"}
+        return self.answer(self.sdk.pay("一天 a day", order, amount, attach=ECHO))["code_url"]
+
+    def query(self, order):
+        found = self.answer(self.sdk.query(out_trade_no=order))
+        return State(found["trade_state"], found["amount"]["total"], found.get("transaction_id"))
+
+    def close(self, order, code):
+        self.answer(self.sdk.close(order), expected=204)
+
+    def refund(self, order, state, number):
+        amount = {"refund": REFUNDED, "total": AMOUNT, "currency": "CNY"}
+        return self.answer(self.sdk.refund(number, amount, state.transaction))["refund_id"]
+
+    def query_refund(self, order, number, refund):
+        found = self.answer(self.sdk.query_refund(number))
+        return State(found["status"], found["amount"]["refund"], found["transaction_id"])
+
+    def read(self, notification):
+        """What a notification tells; nothing where the SDK does not take it for genuine."""
+        sdk = self.clients[notification.headers["wechatpay-serial"]]
+        told = sdk.callback(notification.headers, notification.body)
+        return told and told["resource"]
+
+    def tells_of_payment(self, told):
+        return State(told.get("trade_state"), told["amount"]["total"], told["transaction_id"])
+
+    def tells_of_refund(self, told):
+        amount = told["amount"].get("refund")
+        return State(told.get("refund_status"), amount, told["transaction_id"])
+
+    def echo(self, told):
+        return told["attach"]
+
+    def particulars(self, order, state):
+        """Both keys sign notifications, and neither side takes a signature by another key."""
+        replay = {"transaction_id": state.transaction}
+        serials = set()
+        for _ in range(DELIVERIES_MAX):
+            self.laptop.control("replay", replay)
+            notification = self.laptop.next_notification(self.gateway)
+            if self.read(notification) is not None:
+                serials.add(notification.headers["wechatpay-serial"])
+            if serials == set(self.clients):
+                break
+        yield "notifications under either key are genuine", set(self.clients), serials
+        wrong = self.by_public_key(stranger()[0], self.public_key)
+        status, body = wrong.query(out_trade_no=order)
+        found = f"{status} {json.loads(body)['code']}"
+        yield "another merchant's key is refused", "401 SIGN_ERROR", found
+        foreign = self.by_public_key(self.own_key, stranger()[1])
+        found = failure(lambda: foreign.query(out_trade_no=order))
+        yield "a reply under another key is refused", "failed to verify the signature", found
+
+
+# The story that each gateway is told.
+
+
+def play(laptop, gateway, checks):
+    """An order is paid, partly given back, another one closed, and what is forged refused."""
+    checks.section = gateway.title
+    order, refund_number = order_number(), order_number()
+    code = gateway.create(order)
+    checks.holds("an order gets a code", bool(code), code)
+    status, paid = laptop.pay(code)
+    checks.equal("the wallet pays the code", 200, status)
+    state = State(gateway.paid, AMOUNT, paid["transaction_id"])
+    found = eventually(lambda: gateway.query(order), state)
+    checks.equal("the query says paid, with amount and transaction", state, found)
+    told = check_notification(laptop, gateway, checks, "payment", state)
+    checks.equal("it carries the echo", ECHO, gateway.echo(told))
+    check_refund(laptop, gateway, checks, order, state, refund_number)
+    check_close(laptop, gateway, checks)
+    for what, expected, found in gateway.particulars(order, state):
+        checks.equal(what, expected, found)
+
+
+def check_notification(laptop, gateway, checks, subject, state):
+    """Every delivery is genuine, one tells the state of the subject, and altered it is refused."""
+    tells = {"payment": gateway.tells_of_payment, "refund": gateway.tells_of_refund}[subject]
+    for _ in range(DELIVERIES_MAX):
+        notification = laptop.next_notification(gateway.gateway)
+        told = gateway.read(notification)
+        if told is None:
+            raise SystemExit(f"{gateway.title}: the SDK takes this for forged: {notification}")
+        if tells(told) == state:
+            break
+    checks.equal(f"a genuine notification tells of the {subject}", state, tells(told))
+    altered = Notification(notification.headers, notification.body.replace(b"2", b"3", 1))
+    checks.equal("altered, it is refused", None, gateway.read(altered))
+    return told
+
+
+def check_refund(laptop, gateway, checks, order, state, number):
+    refund = gateway.refund(order, state, number)
+    again = gateway.refund(order, state, number)
+    checks.equal("a repeated refund is the same refund", refund, again)
+    given_back = State(gateway.refunded, REFUNDED, state.transaction)
+    found = eventually(lambda: gateway.query_refund(order, number, refund), given_back)
+    checks.equal("the query says given back, with amount and transaction", given_back, found)
+    checks.equal("money went back once", [REFUNDED], laptop.refunds(state.transaction))
+    check_notification(laptop, gateway, checks, "refund", given_back)
+
+
+def check_close(laptop, gateway, checks):
+    order = order_number()
+    code = gateway.create(order)
+    gateway.close(order, code)
+    checks.equal("the query says closed", gateway.closed, gateway.query(order).word)
+    status, problem = laptop.pay(code)
+    refused = (status, problem.get("code"))
+    checks.equal("a closed order is not paid", (409, "code_closed"), refused)
+
+
+def main():
+    if os.path.realpath(sys.prefix) != os.path.realpath(VENV):
+        enter_environment()
+    checks = Checks()
+    with Laptop(sys.argv[1]) as laptop:
+        for kind in WeChatPay.SERIALS:
+            play(laptop, WeChatPay(laptop, kind), checks)
+    with open(REQUIREMENTS, encoding="utf-8") as pins:
+        sdks = [pin.split("==")[0] for pin in pins]
+    versions = ", ".join(f"{sdk} {version(sdk)}" for sdk in sdks)
+    print(f"SDK clients: {checks.count} checks hold, by {versions}")
+
+
+if __name__ == "__main__":
+    main()
