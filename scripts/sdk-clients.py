@@ -140,11 +140,12 @@ class Laptop:
     def notify_url(self, gateway):
         return f"{self.base_url}/v1/callbacks/{gateway}"
 
-    def control(self, name, body=None):
+    def control(self, name, body=None, method=None):
         """Status and answer of one of the simulator's controls."""
         data = None if body is None else json.dumps(body).encode()
+        url = f"{self.base_url}/simulator/{name}"
         try:
-            with urllib.request.urlopen(f"{self.base_url}/simulator/{name}", data) as reply:
+            with urllib.request.urlopen(urllib.request.Request(url, data, method=method)) as reply:
                 return reply.status, json.load(reply)
         except urllib.error.HTTPError as refusal:
             return refusal.code, json.load(refusal)
@@ -198,7 +199,7 @@ def failure(call, kind=Exception):
     try:
         answer = call()
     except kind as error:
-        return str(error)
+        return repr(error)
     return f"it did not fail, and answered {answer!r}"
 
 
@@ -357,7 +358,118 @@ class WeChatPay:
         yield "another merchant's key is refused", "401 SIGN_ERROR", found
         foreign = self.by_public_key(self.own_key, stranger()[1])
         found = failure(lambda: foreign.query(out_trade_no=order))
-        yield "a reply under another key is refused", "failed to verify the signature", found
+        yield "a reply under another key is refused", "Exception('failed to verify the signature')", found
+
+
+# Alipay.
+
+
+class Alipay:
+    """By `python-alipay-sdk`, which verifies the signature of every reply by itself."""
+
+    title = "Alipay"
+    gateway = "alipay"
+    paid, refunded, closed = "TRADE_SUCCESS", "REFUND_SUCCESS", "TRADE_CLOSED"
+
+    # As in local/simulator/src/alipay.rs.
+    GATEWAY_PATH = "/simulator/alipay/gateway.do"
+    APP_ID = "2021000000000001"
+
+    def __init__(self, laptop):
+        # The gateway wants Beijing time, and the SDK writes that of its machine.
+        os.environ["TZ"] = "CST-8"
+        time.tzset()
+        # A balance gets its money back within the call, so that the reply says how much went back.
+        laptop.control("faults", {"refund_delay_ms": 0}, method="PUT")
+        self.laptop = laptop
+        self.own_key = key_of("alipay_app_private_key.pem")
+        self.alipay_key = key_of("alipay_public_key.pem")
+        self.sdk = self.client(self.own_key, self.alipay_key)
+
+    def client(self, private_key, public_key):
+        from alipay import AliPay
+
+        sdk = AliPay(
+            appid=self.APP_ID,
+            app_notify_url=self.laptop.notify_url(self.gateway),
+            app_private_key_string=private_key,
+            alipay_public_key_string=public_key,
+        )
+        sdk._gateway = self.laptop.base_url + self.GATEWAY_PATH
+        return sdk
+
+    def answer(self, reply, expected="10000"):
+        code = reply.get("sub_code", reply["code"])
+        if code != expected:
+            raise SystemExit(f"{self.gateway}: {code} instead of {expected}: {reply}")
+        return reply
+
+    def create(self, order):
+        created = self.sdk.api_alipay_trade_precreate(
+            "一天 a day", order, yuan(AMOUNT), passback_params=ECHO, timeout_express="30m"
+        )
+        return self.answer(created)["qr_code"]
+
+    def query(self, order):
+        found = self.answer(self.sdk.api_alipay_trade_query(out_trade_no=order))
+        return State(found["trade_status"], fen(found["total_amount"]), found["trade_no"])
+
+    def close(self, order, code):
+        """A code is no trade before a wallet scans it, and only a trade can be closed."""
+        unknown = self.sdk.api_alipay_trade_close(out_trade_no=order)
+        self.answer(unknown, expected="ACQ.TRADE_NOT_EXIST")
+        self.laptop.control("scan", {"code_url": code})
+        self.answer(self.sdk.api_alipay_trade_close(out_trade_no=order))
+
+    def refund(self, order, state, number):
+        """What went back of the trade in all: refunds have no id of the gateway's."""
+        given_back = self.sdk.api_alipay_trade_refund(
+            yuan(REFUNDED), out_trade_no=order, out_request_no=number
+        )
+        return self.answer(given_back)["refund_fee"]
+
+    def query_refund(self, order, number, refund):
+        found = self.sdk.api_alipay_trade_fastpay_refund_query(number, out_trade_no=order)
+        found = self.answer(found)
+        return State(found.get("refund_status"), fen(found["refund_amount"]), found["trade_no"])
+
+    def read(self, notification):
+        body = notification.body.decode()
+        told = dict(urllib.parse.parse_qsl(body, keep_blank_values=True, strict_parsing=True))
+        signature = told.pop("sign")
+        return told if self.sdk.verify(told, signature) else None
+
+    def tells_of_payment(self, told):
+        return State(told["trade_status"], fen(told["total_amount"]), told["trade_no"])
+
+    def tells_of_refund(self, told):
+        """A partial refund repeats that the trade is paid, with the sum that went back."""
+        returned = told["trade_status"] == self.paid and "refund_fee" in told
+        word = self.refunded if returned else None
+        return State(word, fen(told.get("refund_fee", "0.00")), told["trade_no"])
+
+    def echo(self, told):
+        return told["passback_params"]
+
+    def particulars(self, order, state):
+        """Neither side takes a signature by another key."""
+        wrong = self.client(stranger()[0], self.alipay_key)
+        found = failure(lambda: wrong.api_alipay_trade_query(out_trade_no=order))
+        refused = "isv.invalid-signature" in found and "code:40002" in found
+        yield "another app's key is refused", True, refused or found
+        foreign = self.client(self.own_key, stranger()[1])
+        found = failure(lambda: foreign.api_alipay_trade_query(out_trade_no=order))
+        yield "a reply under another key is refused", "AliPayValidationError()", found
+
+
+def yuan(minor):
+    """Fen as Alipay writes amounts."""
+    return f"{minor // 100}.{minor % 100:02}"
+
+
+def fen(written):
+    whole, hundredths = written.split(".")
+    return int(whole) * 100 + int(hundredths)
 
 
 # The story that each gateway is told.
@@ -426,6 +538,7 @@ def main():
     with Laptop(sys.argv[1]) as laptop:
         for kind in WeChatPay.SERIALS:
             play(laptop, WeChatPay(laptop, kind), checks)
+        play(laptop, Alipay(laptop), checks)
     with open(REQUIREMENTS, encoding="utf-8") as pins:
         sdks = [pin.split("==")[0] for pin in pins]
     versions = ", ".join(f"{sdk} {version(sdk)}" for sdk in sdks)
