@@ -472,6 +472,152 @@ def fen(written):
     return int(whole) * 100 + int(hundredths)
 
 
+# Stripe.
+
+
+class Stripe:
+    """By `stripe`. Stripe signs no replies, so that its SDK verifies what it is sent only."""
+
+    gateway = "stripe"
+    refunded = "succeeded"
+
+    # As in local/simulator/src/stripe.rs.
+    MOUNT_PATH = "/simulator/stripe"
+    SECRET_KEY = "sk_test_latchpaySimulatorThrowAwayKey000001"
+    WEBHOOK_SECRET = "whsec_latchpaySimulatorThrowAwaySecretNew01"
+
+    def __init__(self, laptop):
+        self.laptop = laptop
+        self.sdk = self.client(self.SECRET_KEY)
+        # Order to the id that Stripe gave it: there is no asking by a number of ours.
+        self.made = {}
+
+    def client(self, secret_key):
+        from stripe import StripeClient
+
+        api = self.laptop.base_url + self.MOUNT_PATH
+        return StripeClient(secret_key, base_addresses={"api": api}).v1
+
+    def create(self, order):
+        made = self.opened(order, self.parameters(order))
+        self.made[order] = made.id
+        return self.code(made)
+
+    def refund(self, order, state, number):
+        refund = {"payment_intent": state.transaction, "amount": REFUNDED}
+        return self.sdk.refunds.create(refund, {"idempotency_key": number}).id
+
+    def query_refund(self, order, number, refund):
+        return self.of_refund(self.sdk.refunds.retrieve(refund))
+
+    def of_refund(self, refund):
+        return State(refund.status, refund.amount, refund.payment_intent)
+
+    def read(self, notification):
+        from stripe import SignatureVerificationError, Webhook
+
+        signature = notification.headers["stripe-signature"]
+        try:
+            return Webhook.construct_event(notification.body, signature, self.WEBHOOK_SECRET)
+        except SignatureVerificationError:
+            return None
+
+    def tells_of_payment(self, told):
+        return self.of(told.data.object) if told.type == self.tells else None
+
+    def tells_of_refund(self, told):
+        return self.of_refund(told.data.object) if told.type.startswith("refund.") else None
+
+    def echo(self, told):
+        return told.data.object.metadata["echo"]
+
+    def particulars(self, order, state):
+        """A key for repeats names one call, and neither a key nor a list finds more than there is."""
+        from stripe import AuthenticationError, IdempotencyError
+
+        again = self.opened(order, self.parameters(order))
+        yield "a repeated create is the same order", self.made[order], again.id
+        other = {**self.parameters(order), "metadata": {"echo": "other"}}
+        found = failure(lambda: self.opened(order, other), IdempotencyError)
+        yield "another order under its key is refused", True, "same parameters" in found or found
+        refunds = self.sdk.refunds.list({"payment_intent": state.transaction}).data
+        amounts = [refund.amount for refund in refunds]
+        yield "the list of refunds has the one that was made", [REFUNDED], amounts
+        self.sdk = self.client("sk_test_another")
+        found = failure(lambda: self.query(order), AuthenticationError)
+        yield "another account's key is refused", True, "Invalid API Key" in found or found
+
+
+class StripeSession(Stripe):
+    """A Checkout Session, whose address is the code."""
+
+    title = "Stripe by Checkout Session"
+    paid, closed = "paid", "expired"
+    tells = "checkout.session.completed"
+
+    def parameters(self, order):
+        product = {"name": "一天 a day"}
+        price = {"currency": "cny", "unit_amount": AMOUNT, "product_data": product}
+        return {
+            "mode": "payment",
+            "line_items": [{"price_data": price, "quantity": 1}],
+            "success_url": "https://example.com/paid",
+            "client_reference_id": order,
+            "metadata": {"echo": ECHO},
+            "payment_intent_data": {"metadata": {"echo": ECHO}},
+        }
+
+    def opened(self, order, parameters):
+        return self.sdk.checkout.sessions.create(parameters, {"idempotency_key": order})
+
+    def code(self, session):
+        return session.url
+
+    def query(self, order):
+        return self.of(self.sdk.checkout.sessions.retrieve(self.made[order]))
+
+    def of(self, session):
+        word = session.payment_status if session.status == "complete" else session.status
+        return State(word, session.amount_total, session.payment_intent)
+
+    def close(self, order, code):
+        self.sdk.checkout.sessions.expire(self.made[order])
+
+
+class StripeIntent(Stripe):
+    """A PaymentIntent of WeChat Pay, whose QR code is in the reply."""
+
+    title = "Stripe by PaymentIntent"
+    paid, closed = "succeeded", "canceled"
+    tells = "payment_intent.succeeded"
+
+    def parameters(self, order):
+        return {
+            "amount": AMOUNT,
+            "currency": "cny",
+            "confirm": True,
+            "payment_method_types": ["wechat_pay"],
+            "payment_method_data": {"type": "wechat_pay"},
+            "payment_method_options": {"wechat_pay": {"client": "web"}},
+            "metadata": {"echo": ECHO},
+        }
+
+    def opened(self, order, parameters):
+        return self.sdk.payment_intents.create(parameters, {"idempotency_key": order})
+
+    def code(self, intent):
+        return intent.next_action.wechat_pay_display_qr_code.data
+
+    def query(self, order):
+        return self.of(self.sdk.payment_intents.retrieve(self.made[order]))
+
+    def of(self, intent):
+        return State(intent.status, intent.amount, intent.id)
+
+    def close(self, order, code):
+        self.sdk.payment_intents.cancel(self.made[order])
+
+
 # The story that each gateway is told.
 
 
@@ -539,6 +685,8 @@ def main():
         for kind in WeChatPay.SERIALS:
             play(laptop, WeChatPay(laptop, kind), checks)
         play(laptop, Alipay(laptop), checks)
+        play(laptop, StripeSession(laptop), checks)
+        play(laptop, StripeIntent(laptop), checks)
     with open(REQUIREMENTS, encoding="utf-8") as pins:
         sdks = [pin.split("==")[0] for pin in pins]
     versions = ", ".join(f"{sdk} {version(sdk)}" for sdk in sdks)
