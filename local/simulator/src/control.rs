@@ -10,13 +10,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::console::{self, RefundRequest};
 use crate::delivery::{self, Answer};
 use crate::faults::FaultPlan;
-use crate::ledger::{Delivery, Event, Payment, Refund, RefundOutcome, Subject, Transaction};
+use crate::hand_made::{self, HandMade};
+use crate::ledger::{
+    AlipayKey, Delivery, Event, Payment, Refund, RefundOutcome, Subject, Trade, Transaction,
+};
 use crate::problem::Problem;
 use crate::state::Shared;
-use crate::wallet::{self, PayRequest};
-use crate::wechat_pay::notification::{self, HandMade};
+use crate::wallet::{self, PayRequest, ScanRequest};
 
 /// Which notification to send again: a payment's, or that of a refund which has ended.
 #[derive(Deserialize)]
@@ -24,6 +27,13 @@ use crate::wechat_pay::notification::{self, HandMade};
 enum ReplayRequest {
     TransactionId(String),
     RefundNo(String),
+}
+
+/// Which key Alipay signs with from now on. As in the world there is no time in which both do.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AlipayKeyChoice {
+    signs: AlipayKey,
 }
 
 /// What the callback answered to a replay.
@@ -43,8 +53,18 @@ pub(crate) async fn pay(State(shared): State<Arc<Shared>>, body: Bytes) -> Respo
     answer(parse(&body).and_then(|request: PayRequest| wallet::pay(&shared, &request)))
 }
 
+pub(crate) async fn scan(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    answer(parse(&body).and_then(|request: ScanRequest| wallet::scan(&shared, &request)))
+}
+
+pub(crate) async fn refund(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    answer(parse(&body).and_then(|request: RefundRequest| console::refund(&shared, &request)))
+}
+
 pub(crate) async fn ledger(State(shared): State<Arc<Shared>>) -> Response {
-    Json(json!({ "payments": all_payments(&shared) })).into_response()
+    let payments = all_payments(&shared);
+    let cancels = shared.lock().ledger.cancels();
+    Json(json!({ "payments": payments, "cancels": cancels })).into_response()
 }
 
 /// Every payment that a gateway knows, the oldest first.
@@ -72,6 +92,13 @@ pub(crate) async fn set_faults(State(shared): State<Arc<Shared>>, body: Bytes) -
         plan.check().map_err(Problem::InvalidRequest)?;
         shared.lock().faults = plan.clone();
         Ok(plan)
+    }))
+}
+
+pub(crate) async fn set_alipay_key(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    answer(parse(&body).and_then(|choice: AlipayKeyChoice| {
+        shared.lock().record(vec![Event::AlipaySignsWith { key: choice.signs }])?;
+        Ok(choice)
     }))
 }
 
@@ -131,7 +158,7 @@ fn once_more(shared: &Shared, request: ReplayRequest) -> Result<Delivery, Proble
 }
 
 async fn notify_now(shared: &Shared, hand_made: HandMade) -> Result<Notified, Problem> {
-    let outgoing = notification::hand_made(shared, &hand_made).ok_or(Problem::Unsigned)?;
+    let outgoing = hand_made::compose(shared, &hand_made).ok_or(Problem::Unsigned)?;
     let answered = shared.client.send(outgoing).await;
     let Answer { status, body } = answered.ok_or(Problem::CallbackUnreachable)?;
     let body = String::from_utf8_lossy(&body).into_owned();
@@ -149,10 +176,15 @@ fn payment_view(payment: &Payment) -> Value {
         "notifications": payment.notifications(),
         "created_at": payment.created_at,
         "expires_at": payment.expires_at,
+        "trade": payment.trade.as_ref().map(trade_view),
         "code_urls": payment.codes.iter().map(|code| &code.url).collect::<Vec<_>>(),
         "transactions": payment.transactions.iter().map(transaction_view).collect::<Vec<_>>(),
         "refunds": payment.refunds.iter().map(refund_view).collect::<Vec<_>>(),
     })
+}
+
+fn trade_view(trade: &Trade) -> Value {
+    json!({ "trade_no": trade.trade_no, "scanned_at": trade.scanned_at })
 }
 
 fn transaction_view(transaction: &Transaction) -> Value {

@@ -16,9 +16,11 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::Courier;
 use crate::error::JournalError;
-use crate::ledger::{Delivery, Event, Gateway, PaymentKey, RefundKey, Settled, Subject};
+use crate::ledger::{
+    Delivery, Event, Gateway, PaymentKey, Refund, RefundKey, RefundOutcome, Settled, Subject,
+};
 use crate::state::{Shared, State};
-use crate::wechat_pay;
+use crate::{alipay, wechat_pay};
 
 /// How long a gateway waits for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -154,7 +156,8 @@ pub(crate) fn announce(
     let dropped = random.hits(faults.notifications_dropped);
     let twice = random.hits(faults.notifications_duplicated);
     let held = random.hits(faults.notifications_reordered);
-    if dropped {
+    let told = ledger.payment(payment).is_some_and(|payment| !payment.notify_url.is_empty());
+    if dropped || !told {
         return announcement;
     }
     let notification_id = format!("EV-{:020}", ledger.next_number());
@@ -174,10 +177,37 @@ pub(crate) fn announce(
     announcement
 }
 
+/// What ends a refund: its outcome, and the notification where one was asked for.
+pub(crate) fn settlement(
+    state: &mut State,
+    payment: &PaymentKey,
+    refund: &Refund,
+    now: Timestamp,
+) -> Announcement {
+    let mut announcement = Announcement::default();
+    if refund.notify_url.is_some() && is_told(payment.gateway, refund.outcome) {
+        let subject = Subject::Refund(refund.refund_no.clone());
+        announcement = announce(state, payment, subject, now);
+    }
+    let key = RefundKey { gateway: payment.gateway, refund_no: refund.refund_no.clone() };
+    let settled = Settled { outcome: refund.outcome, at: now };
+    announcement.events.insert(0, Event::RefundSettled { refund: key, settled });
+    announcement
+}
+
+/// Whether the gateway tells of refunds that end so.
+fn is_told(gateway: Gateway, outcome: RefundOutcome) -> bool {
+    match gateway {
+        Gateway::WechatPay => true,
+        Gateway::Alipay => alipay::notification::tells(outcome),
+    }
+}
+
 /// Signs a notification for one delivery, as its gateway does; nothing if it is not known.
 pub(crate) fn compose(shared: &Shared, delivery: &Delivery) -> Option<Outgoing> {
     match delivery.payment.gateway {
         Gateway::WechatPay => wechat_pay::notification::compose(shared, delivery),
+        Gateway::Alipay => alipay::notification::compose(shared, delivery),
     }
 }
 
@@ -185,6 +215,7 @@ pub(crate) fn compose(shared: &Shared, delivery: &Delivery) -> Option<Outgoing> 
 pub(crate) fn acknowledges(gateway: Gateway, answer: &Answer) -> bool {
     match gateway {
         Gateway::WechatPay => wechat_pay::notification::acknowledges(answer.status),
+        Gateway::Alipay => alipay::notification::acknowledges(answer),
     }
 }
 
@@ -260,15 +291,7 @@ fn settle_refund(shared: &Shared, key: &RefundKey) -> Result<(), JournalError> {
     let Some(refund) = payment.refund(&key.refund_no) else {
         return Ok(());
     };
-    let settled = Settled { outcome: refund.outcome, at: now };
-    let mut events = vec![Event::RefundSettled { refund: key.clone(), settled }];
-    let mut jobs = Vec::new();
-    if refund.notify_url.is_some() {
-        let subject = Subject::Refund(key.refund_no.clone());
-        let announcement = announce(&mut state, &payment.key, subject, now);
-        events.extend(announcement.events);
-        jobs = announcement.jobs;
-    }
+    let Announcement { events, jobs } = settlement(&mut state, &payment.key, refund, now);
     state.record(events)?;
     drop(state);
     shared.start(jobs);

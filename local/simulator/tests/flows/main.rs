@@ -7,6 +7,7 @@
     reason = "helpers of tests, outside of test functions"
 )]
 
+mod alipay;
 mod calls;
 mod create;
 mod faults;

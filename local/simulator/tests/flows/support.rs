@@ -391,7 +391,7 @@ async fn receive(State(callback): State<Callback>, headers: HeaderMap, body: Byt
     StatusCode::from_u16(status).unwrap()
 }
 
-async fn serve(routes: Router) -> String {
+pub(crate) async fn serve(routes: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
