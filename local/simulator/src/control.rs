@@ -12,9 +12,13 @@ use serde_json::{Value, json};
 
 use crate::delivery::{self, Answer};
 use crate::faults::FaultPlan;
-use crate::ledger::{Delivery, Event, Payment, Refund, RefundOutcome, Subject, Transaction};
+use crate::ledger::{
+    Delivery, Event, Gateway, Money, Payment, Refund, RefundOutcome, Subject, Transaction,
+};
 use crate::problem::Problem;
 use crate::state::Shared;
+use crate::stripe;
+use crate::stripe::console::DisputeRequest;
 use crate::wallet::{self, PayRequest};
 use crate::wechat_pay::notification::{self, HandMade};
 
@@ -24,6 +28,14 @@ use crate::wechat_pay::notification::{self, HandMade};
 enum ReplayRequest {
     TransactionId(String),
     RefundNo(String),
+}
+
+/// What the merchant gives back in the gateway's console: all that is left unless told otherwise.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConsoleRefund {
+    transaction_id: String,
+    amount: Option<Money>,
 }
 
 /// What the callback answered to a replay.
@@ -89,6 +101,38 @@ pub(crate) async fn notify(State(shared): State<Arc<Shared>>, body: Bytes) -> Re
     })
 }
 
+/// Refunds as the merchant does in its gateway's console; answers the ledger's line of the refund.
+pub(crate) async fn refund(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    answer(parse(&body).and_then(|request: ConsoleRefund| {
+        let ConsoleRefund { transaction_id, amount } = request;
+        let refund = match gateway_of(&shared, &transaction_id)? {
+            Gateway::Stripe => stripe::console::refund(&shared, &transaction_id, amount.as_ref()),
+            Gateway::WechatPay => {
+                Err(Problem::InvalidRequest("this gateway has no console here".to_owned()))
+            }
+        };
+        refund.map(|refund| refund_view(&refund))
+    }))
+}
+
+/// Opens a dispute, or closes the one that is open.
+pub(crate) async fn dispute(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    answer(parse(&body).and_then(|request: DisputeRequest| {
+        match gateway_of(&shared, &request.transaction_id)? {
+            Gateway::Stripe => stripe::console::dispute(&shared, request),
+            Gateway::WechatPay => {
+                Err(Problem::InvalidRequest("this gateway has no disputes".to_owned()))
+            }
+        }
+    }))
+}
+
+fn gateway_of(shared: &Shared, transaction_id: &str) -> Result<Gateway, Problem> {
+    let state = shared.lock();
+    let payment = state.ledger.payment_by_transaction(transaction_id);
+    payment.map(|payment| payment.key.gateway).ok_or(Problem::UnknownTransaction)
+}
+
 async fn replay_now(shared: &Shared, request: ReplayRequest) -> Result<Replayed, Problem> {
     let delivery = once_more(shared, request)?;
     let outgoing = delivery::compose(shared, &delivery).ok_or(Problem::Unsigned)?;
@@ -131,7 +175,11 @@ fn once_more(shared: &Shared, request: ReplayRequest) -> Result<Delivery, Proble
 }
 
 async fn notify_now(shared: &Shared, hand_made: HandMade) -> Result<Notified, Problem> {
-    let outgoing = notification::hand_made(shared, &hand_made).ok_or(Problem::Unsigned)?;
+    let outgoing = match hand_made.gateway {
+        Gateway::WechatPay => notification::hand_made(shared, &hand_made),
+        Gateway::Stripe => stripe::notification::hand_made(shared, &hand_made),
+    };
+    let outgoing = outgoing.ok_or(Problem::Unsigned)?;
     let answered = shared.client.send(outgoing).await;
     let Answer { status, body } = answered.ok_or(Problem::CallbackUnreachable)?;
     let body = String::from_utf8_lossy(&body).into_owned();
@@ -178,7 +226,7 @@ fn refund_view(refund: &Refund) -> Value {
 fn refund_status(refund: &Refund) -> &'static str {
     match refund.settled.as_ref().map(|settled| settled.outcome) {
         None => "processing",
-        Some(RefundOutcome::Success) => "success",
+        Some(RefundOutcome::Success | RefundOutcome::FailedLater) => "success",
         Some(RefundOutcome::Abnormal) => "abnormal",
         Some(RefundOutcome::Closed) => "closed",
     }

@@ -16,8 +16,11 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::Courier;
 use crate::error::JournalError;
-use crate::ledger::{Delivery, Event, Gateway, PaymentKey, RefundKey, Settled, Subject};
+use crate::ledger::{
+    Delivery, Event, Gateway, Ledger, PaymentKey, RefundKey, RefundOutcome, Settled, Subject,
+};
 use crate::state::{Shared, State};
+use crate::stripe;
 use crate::wechat_pay;
 
 /// How long a gateway waits for an answer.
@@ -32,8 +35,24 @@ const HELD_MAX: Duration = Duration::from_secs(2);
 /// Work for the delivery worker.
 #[derive(Clone, Debug)]
 pub(crate) enum Job {
-    Deliver { number: u64, wait: Duration, pace: Pace },
-    SettleRefund { refund: RefundKey, wait: Duration },
+    Deliver {
+        number: u64,
+        wait: Duration,
+        pace: Pace,
+    },
+    SettleRefund {
+        refund: RefundKey,
+        wait: Duration,
+    },
+    /// A Checkout Session has reached its end.
+    ExpireSessions {
+        wait: Duration,
+    },
+    /// Money that was on its way to a PaymentIntent has arrived.
+    SettleIntent {
+        intent_id: String,
+        wait: Duration,
+    },
 }
 
 /// Whether a notification goes in its turn.
@@ -131,13 +150,17 @@ pub(crate) fn resume(shared: &Shared) {
         pace: Pace::InTurn,
     });
     let pending = state.ledger.payments().flat_map(|payment| {
-        let open = payment.refunds.iter().filter(|refund| refund.settled.is_none());
+        let open = payment.refunds.iter().filter(|refund| {
+            refund.settled.is_none()
+                || payment.key.gateway == Gateway::Stripe && refund.next_end().is_some()
+        });
         open.map(|refund| Job::SettleRefund {
             refund: RefundKey { gateway: payment.key.gateway, refund_no: refund.refund_no.clone() },
             wait: shared.config.refund_delay,
         })
     });
-    let jobs = deliveries.chain(pending).collect();
+    let stripe = stripe::resumed(&state.ledger, shared.now(), shared.config.refund_delay);
+    let jobs = deliveries.chain(pending).chain(stripe).collect();
     drop(state);
     shared.start(jobs);
 }
@@ -149,6 +172,17 @@ pub(crate) fn announce(
     subject: Subject,
     now: Timestamp,
 ) -> Announcement {
+    announce_as(state, payment, subject, now, |ledger| format!("EV-{:020}", ledger.next_number()))
+}
+
+/// The same for a gateway that names its notifications itself.
+pub(crate) fn announce_as(
+    state: &mut State,
+    payment: &PaymentKey,
+    subject: Subject,
+    now: Timestamp,
+    name: impl FnOnce(&mut Ledger) -> String,
+) -> Announcement {
     let mut announcement = Announcement::default();
     let State { ledger, random, faults, .. } = state;
     let dropped = random.hits(faults.notifications_dropped);
@@ -157,7 +191,7 @@ pub(crate) fn announce(
     if dropped {
         return announcement;
     }
-    let notification_id = format!("EV-{:020}", ledger.next_number());
+    let notification_id = name(ledger);
     for _ in 0..=usize::from(twice) {
         let number = ledger.next_number();
         announcement.events.push(Event::NotificationQueued(Delivery {
@@ -178,6 +212,7 @@ pub(crate) fn announce(
 pub(crate) fn compose(shared: &Shared, delivery: &Delivery) -> Option<Outgoing> {
     match delivery.payment.gateway {
         Gateway::WechatPay => wechat_pay::notification::compose(shared, delivery),
+        Gateway::Stripe => stripe::notification::compose(shared, delivery),
     }
 }
 
@@ -185,6 +220,7 @@ pub(crate) fn compose(shared: &Shared, delivery: &Delivery) -> Option<Outgoing> 
 pub(crate) fn acknowledges(gateway: Gateway, answer: &Answer) -> bool {
     match gateway {
         Gateway::WechatPay => wechat_pay::notification::acknowledges(answer.status),
+        Gateway::Stripe => stripe::notification::acknowledges(answer.status),
     }
 }
 
@@ -199,7 +235,18 @@ async fn run(shared: Arc<Shared>, job: Job) {
         }
         Job::SettleRefund { refund, wait } => {
             sleep(wait).await;
-            settle_refund(&shared, &refund)
+            match refund.gateway {
+                Gateway::WechatPay => settle_refund(&shared, &refund),
+                Gateway::Stripe => stripe::refund::settle(&shared, &refund),
+            }
+        }
+        Job::ExpireSessions { wait } => {
+            sleep(wait).await;
+            stripe::expiry::expire_due(&shared)
+        }
+        Job::SettleIntent { intent_id, wait } => {
+            sleep(wait).await;
+            stripe::wallet::settle(&shared, &intent_id)
         }
     };
     if let Err(error) = kept {
@@ -260,7 +307,8 @@ fn settle_refund(shared: &Shared, key: &RefundKey) -> Result<(), JournalError> {
     let Some(refund) = payment.refund(&key.refund_no) else {
         return Ok(());
     };
-    let settled = Settled { outcome: refund.outcome, at: now };
+    let outcome = refund.next_end().unwrap_or(RefundOutcome::Success);
+    let settled = Settled { outcome, at: now };
     let mut events = vec![Event::RefundSettled { refund: key.clone(), settled }];
     let mut jobs = Vec::new();
     if refund.notify_url.is_some() {

@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::stripe::book::{Book, Change};
+
 /// An amount in minor units, as the control calls write it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,10 +20,14 @@ pub(crate) struct Money {
 }
 
 /// A gateway that is simulated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Gateway {
+    #[default]
     WechatPay,
+    Stripe,
 }
 
 /// A payment at its gateway, under the number that the merchant gave it.
@@ -104,6 +110,8 @@ pub(crate) enum RefundOutcome {
     Abnormal,
     /// Given up: a new refund number is needed.
     Closed,
+    /// Succeeds, and fails some time later where a gateway knows such an end; else it succeeds.
+    FailedLater,
 }
 
 /// The end of a refund.
@@ -154,6 +162,7 @@ pub(crate) enum Event {
     NotificationSent { payment: PaymentKey, subject: Subject, acknowledged: bool },
     DeliveryTried { number: u64 },
     DeliveryOver { number: u64 },
+    Stripe(Box<Change>),
 }
 
 /// Everything that the gateways know.
@@ -164,6 +173,7 @@ pub(crate) struct Ledger {
     transactions: HashMap<String, PaymentKey>,
     refunds: HashMap<RefundKey, PaymentKey>,
     deliveries: BTreeMap<u64, Delivery>,
+    stripe: Book,
     last_number: u64,
 }
 
@@ -171,6 +181,7 @@ impl Gateway {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::WechatPay => "wechat_pay",
+            Self::Stripe => "stripe",
         }
     }
 }
@@ -229,9 +240,20 @@ impl Refund {
     /// Money of this refund that is back, or may still arrive: all but a closed one.
     pub(crate) fn counts(&self) -> bool {
         self.settled.as_ref().is_none_or(|settled| match settled.outcome {
-            RefundOutcome::Success | RefundOutcome::Abnormal => true,
+            RefundOutcome::Success | RefundOutcome::Abnormal | RefundOutcome::FailedLater => true,
             RefundOutcome::Closed => false,
         })
+    }
+
+    /// The end that comes next; none where the refund has reached its last one.
+    pub(crate) fn next_end(&self) -> Option<RefundOutcome> {
+        let succeeded = self.returned();
+        match (self.outcome, &self.settled) {
+            (RefundOutcome::FailedLater, None) => Some(RefundOutcome::Success),
+            (RefundOutcome::FailedLater, Some(_)) if succeeded => Some(RefundOutcome::Closed),
+            (outcome, None) => Some(outcome),
+            (_, Some(_)) => None,
+        }
     }
 
     fn returned(&self) -> bool {
@@ -323,6 +345,20 @@ impl Ledger {
             Event::DeliveryOver { number } => {
                 self.deliveries.remove(&number);
             }
+            Event::Stripe(change) => self.change_stripe(*change),
+        }
+    }
+
+    /// The objects that only Stripe has.
+    pub(crate) fn stripe(&self) -> &Book {
+        &self.stripe
+    }
+
+    fn change_stripe(&mut self, change: Change) {
+        self.seen(change.number());
+        if let Some(key) = self.stripe.apply(change) {
+            let closed = self.stripe.is_closed(&key);
+            self.change(&key, |payment| payment.closed = closed);
         }
     }
 

@@ -6,11 +6,14 @@
 //!
 //! ```text
 //! /simulator/wechat_pay/v3/…   WeChat Pay API v3, Native, signed both ways
+//! /simulator/stripe/v1/…       Stripe API, Checkout Sessions and PaymentIntents, webhooks
 //! /simulator/pay               the customer's wallet pays a code
 //! /simulator/ledger            what every gateway knows
 //! /simulator/faults            delays, losses and failures from now on
 //! /simulator/replay            an old notification once more
 //! /simulator/notify            a hand-made notification
+//! /simulator/refund            the merchant refunds in its gateway's console
+//! /simulator/dispute           a customer disputes a payment
 //! ```
 //!
 //! What must not be here: our domain, store or gateway crates, and money as a float.
@@ -25,6 +28,7 @@ mod ledger;
 mod problem;
 mod random;
 mod state;
+pub mod stripe;
 mod wallet;
 pub mod wechat_pay;
 
@@ -83,6 +87,9 @@ impl Simulator {
             .route("/simulator/faults", get(control::faults).put(control::set_faults))
             .route("/simulator/replay", post(control::replay))
             .route("/simulator/notify", post(control::notify))
+            .route("/simulator/refund", post(control::refund))
+            .route("/simulator/dispute", post(control::dispute))
+            .route("/simulator/stripe/{*path}", any(stripe::server::serve))
             .route("/simulator/wechat_pay/{*path}", any(wechat_pay::server::serve))
             .with_state(Arc::clone(&self.shared))
     }

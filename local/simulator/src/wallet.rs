@@ -10,33 +10,55 @@ use crate::ledger::{
 use crate::problem::Problem;
 use crate::random::Random;
 use crate::state::{Shared, State};
+use crate::stripe;
 use crate::wechat_pay;
 
 /// What to pay, and how it differs from an ordinary payment.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PayRequest {
-    code_url: String,
+    pub(crate) code_url: String,
     /// Captured instead of the order's amount.
-    amount: Option<Money>,
+    pub(crate) amount: Option<Money>,
     /// The gateway's payment time; given, it is not held against any expiry.
-    paid_at: Option<Timestamp>,
+    pub(crate) paid_at: Option<Timestamp>,
     /// Pays whatever the gateway thinks of it: a closed code, or a paid one again.
     #[serde(default)]
-    force: bool,
+    pub(crate) force: bool,
+    /// Pays by a method whose money arrives later, where the gateway has one.
+    #[serde(default)]
+    pub(crate) delayed: bool,
 }
 
 /// A payment that went through.
 #[derive(Serialize)]
 pub(crate) struct Paid {
-    transaction_id: String,
-    payment_id: String,
-    paid_at: Timestamp,
+    pub(crate) transaction_id: String,
+    pub(crate) payment_id: String,
+    pub(crate) paid_at: Timestamp,
 }
 
 /// Captures money, and has the gateway announce it.
 pub(crate) fn pay(shared: &Shared, request: &PayRequest) -> Result<Paid, Problem> {
     check_amount(request)?;
+    match gateway(shared, &request.code_url)? {
+        Gateway::WechatPay => pay_order(shared, request),
+        Gateway::Stripe => stripe::wallet::pay(shared, request),
+    }
+}
+
+fn gateway(shared: &Shared, code_url: &str) -> Result<Gateway, Problem> {
+    let state = shared.lock();
+    let payment = state.ledger.payment_by_code(code_url).ok_or(Problem::UnknownCode)?;
+    Ok(payment.key.gateway)
+}
+
+/// Pays a code that one order has for itself.
+fn pay_order(shared: &Shared, request: &PayRequest) -> Result<Paid, Problem> {
+    if request.delayed {
+        let detail = "this gateway has no method whose money arrives later";
+        return Err(Problem::InvalidRequest(detail.to_owned()));
+    }
     let now = shared.now();
     let mut state = shared.lock();
     let payment = payable(&state.ledger, request, now)?.clone();
@@ -113,6 +135,7 @@ fn transaction_id(
 ) -> String {
     match gateway {
         Gateway::WechatPay => wechat_pay::objects::transaction_id(number, paid_at, random),
+        Gateway::Stripe => stripe::objects::intent_id(number, random),
     }
 }
 
@@ -136,6 +159,6 @@ fn capture(
 }
 
 /// Gateways report whole seconds.
-fn whole_second(at: Timestamp) -> Timestamp {
+pub(crate) fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }

@@ -17,25 +17,27 @@ use crate::ledger::{
 use crate::state::Shared;
 
 /// A receiver rejects what is 300 s off; this is one more.
-const STALE_S: i64 = 301;
+pub(crate) const STALE_S: i64 = 301;
 
 /// A notification that no payment caused, for tests of the callback.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HandMade {
-    out_trade_no: String,
-    attach: Option<String>,
-    amount: Money,
-    success_time: Timestamp,
-    transaction_id: Option<String>,
     #[serde(default)]
-    mode: Mode,
+    pub(crate) gateway: Gateway,
+    pub(crate) out_trade_no: String,
+    pub(crate) attach: Option<String>,
+    pub(crate) amount: Money,
+    pub(crate) success_time: Timestamp,
+    pub(crate) transaction_id: Option<String>,
+    #[serde(default)]
+    pub(crate) mode: Mode,
 }
 
 /// How a hand-made notification differs from a genuine one.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Mode {
+pub(crate) enum Mode {
     #[default]
     Valid,
     BadSignature,
@@ -112,7 +114,7 @@ fn payment_notice(payment: &Payment, transaction: &Transaction, delivery: &Deliv
 fn refund_notice(payment: &Payment, refund: &Refund, delivery: &Delivery) -> Option<Notice> {
     let total = payment.transaction(&refund.transaction_id)?.amount.amount;
     let (event_type, summary) = match refund.settled.as_ref()?.outcome {
-        RefundOutcome::Success => ("REFUND.SUCCESS", "退款成功"),
+        RefundOutcome::Success | RefundOutcome::FailedLater => ("REFUND.SUCCESS", "退款成功"),
         RefundOutcome::Abnormal => ("REFUND.ABNORMAL", "退款异常"),
         RefundOutcome::Closed => ("REFUND.CLOSED", "退款关闭"),
     };
