@@ -1,5 +1,6 @@
 //! The merchant's own console at a gateway, where a person gives money back by hand.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -8,8 +9,9 @@ use crate::ledger::{
     Deliveries, Event, Gateway, Money, Payment, Refund, RefundKey, RefundOutcome, Transaction,
 };
 use crate::problem::Problem;
+use crate::random::Random;
 use crate::state::{Shared, State};
-use crate::{alipay, wechat_pay};
+use crate::{alipay, stripe, wechat_pay};
 
 /// What to give back: all that is left unless an amount is given.
 #[derive(Deserialize)]
@@ -33,10 +35,18 @@ pub(crate) fn refund(shared: &Shared, request: &RefundRequest) -> Result<Refunde
     let mut state = shared.lock();
     let payment = state.ledger.payment_by_transaction(&request.transaction_id);
     let payment = payment.cloned().ok_or(Problem::UnknownTransaction)?;
+    let refund_id: fn(u64, Timestamp, &mut Random) -> String = match payment.key.gateway {
+        Gateway::WechatPay => wechat_pay::objects::refund_id,
+        Gateway::Alipay => alipay::trade::trade_no,
+        Gateway::Stripe => {
+            drop(state);
+            return refund_at_stripe(shared, payment.key.payment_id, request);
+        }
+    };
     let transaction = payment.transaction(&request.transaction_id);
     let transaction = transaction.ok_or(Problem::UnknownTransaction)?;
     let amount = amount(&payment, transaction, request)?;
-    let refund = accepted(shared, &mut state, &payment, transaction, amount.clone());
+    let refund = accepted(shared, &mut state, &payment, transaction, amount.clone(), refund_id);
     let refund_no = refund.refund_no.clone();
     let wait = state.faults.refund_delay(shared.config.refund_delay);
     state.record(vec![Event::RefundAccepted { payment: payment.key.clone(), refund }])?;
@@ -51,6 +61,18 @@ pub(crate) fn refund(shared: &Shared, request: &RefundRequest) -> Result<Refunde
     })
 }
 
+/// Stripe names its refunds itself, and tells of them under that name.
+fn refund_at_stripe(
+    shared: &Shared,
+    payment_id: String,
+    request: &RefundRequest,
+) -> Result<Refunded, Problem> {
+    let RefundRequest { transaction_id, amount } = request;
+    let refund = stripe::console::refund(shared, transaction_id, amount.as_ref())?;
+    let Refund { refund_no, transaction_id, amount, .. } = refund;
+    Ok(Refunded { refund_no, payment_id, transaction_id, amount })
+}
+
 fn amount(
     payment: &Payment,
     transaction: &Transaction,
@@ -60,7 +82,7 @@ fn amount(
     let all = || Money { amount: left, currency: transaction.amount.currency.clone() };
     let amount = request.amount.clone().unwrap_or_else(all);
     if amount.currency != transaction.amount.currency || !(1..=left).contains(&amount.amount) {
-        return Err(Problem::NotRefundable);
+        return Err(Problem::Refused("less than that is left of the transaction".to_owned()));
     }
     Ok(amount)
 }
@@ -71,13 +93,11 @@ fn accepted(
     payment: &Payment,
     transaction: &Transaction,
     amount: Money,
+    refund_id: fn(u64, Timestamp, &mut Random) -> String,
 ) -> Refund {
     let now = shared.now();
     let number = state.ledger.next_number();
-    let refund_id = match payment.key.gateway {
-        Gateway::WechatPay => wechat_pay::objects::refund_id(number, now, &mut state.random),
-        Gateway::Alipay => alipay::trade::trade_no(number, now, &mut state.random),
-    };
+    let refund_id = refund_id(number, now, &mut state.random);
     Refund {
         number,
         refund_no: refund_id.clone(),

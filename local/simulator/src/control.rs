@@ -15,10 +15,13 @@ use crate::delivery::{self, Answer};
 use crate::faults::FaultPlan;
 use crate::hand_made::{self, HandMade};
 use crate::ledger::{
-    AlipayKey, Delivery, Event, Payment, Refund, RefundOutcome, Subject, Trade, Transaction,
+    AlipayKey, Delivery, Event, Gateway, Payment, Refund, RefundOutcome, Subject, Trade,
+    Transaction,
 };
 use crate::problem::Problem;
 use crate::state::Shared;
+use crate::stripe;
+use crate::stripe::console::DisputeRequest;
 use crate::wallet::{self, PayRequest, ScanRequest};
 
 /// Which notification to send again: a payment's, or that of a refund which has ended.
@@ -116,6 +119,24 @@ pub(crate) async fn notify(State(shared): State<Arc<Shared>>, body: Bytes) -> Re
     })
 }
 
+/// Opens a dispute, or closes the one that is open.
+pub(crate) async fn dispute(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    answer(parse(&body).and_then(|request: DisputeRequest| {
+        match gateway_of(&shared, &request.transaction_id)? {
+            Gateway::Stripe => stripe::console::dispute(&shared, request),
+            Gateway::WechatPay | Gateway::Alipay => {
+                Err(Problem::InvalidRequest("this gateway has no disputes".to_owned()))
+            }
+        }
+    }))
+}
+
+fn gateway_of(shared: &Shared, transaction_id: &str) -> Result<Gateway, Problem> {
+    let state = shared.lock();
+    let payment = state.ledger.payment_by_transaction(transaction_id);
+    payment.map(|payment| payment.key.gateway).ok_or(Problem::UnknownTransaction)
+}
+
 async fn replay_now(shared: &Shared, request: ReplayRequest) -> Result<Replayed, Problem> {
     let delivery = once_more(shared, request)?;
     let outgoing = delivery::compose(shared, &delivery).ok_or(Problem::Unsigned)?;
@@ -210,7 +231,7 @@ fn refund_view(refund: &Refund) -> Value {
 fn refund_status(refund: &Refund) -> &'static str {
     match refund.settled.as_ref().map(|settled| settled.outcome) {
         None => "processing",
-        Some(RefundOutcome::Success) => "success",
+        Some(RefundOutcome::Success | RefundOutcome::FailedLater) => "success",
         Some(RefundOutcome::Abnormal) => "abnormal",
         Some(RefundOutcome::Closed) => "closed",
     }

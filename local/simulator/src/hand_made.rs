@@ -7,19 +7,19 @@ use serde_json::Value;
 use crate::delivery::Outgoing;
 use crate::ledger::{Deliveries, Gateway, Money, Payment, PaymentKey, Transaction};
 use crate::state::Shared;
-use crate::{alipay, wallet, wechat_pay};
+use crate::{alipay, stripe, wallet, wechat_pay};
 
 /// What a hand-made notification tells. The names are the same for every gateway.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HandMade {
     #[serde(default)]
-    gateway: Gateway,
-    out_trade_no: String,
-    attach: Option<String>,
-    amount: Money,
-    success_time: Timestamp,
-    transaction_id: Option<String>,
+    pub(crate) gateway: Gateway,
+    pub(crate) out_trade_no: String,
+    pub(crate) attach: Option<String>,
+    pub(crate) amount: Money,
+    pub(crate) success_time: Timestamp,
+    pub(crate) transaction_id: Option<String>,
     #[serde(default)]
     pub(crate) mode: Mode,
 }
@@ -40,6 +40,7 @@ pub(crate) fn compose(shared: &Shared, request: &HandMade) -> Option<Outgoing> {
     match request.gateway {
         Gateway::WechatPay => wechat_pay::notification::hand_made(shared, request),
         Gateway::Alipay => alipay::notification::hand_made(shared, request),
+        Gateway::Stripe => stripe::notification::hand_made(shared, request),
     }
 }
 

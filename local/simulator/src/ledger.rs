@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::stripe::book::{Book, Change};
+
 /// An amount in minor units, as the control calls write it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +28,7 @@ pub(crate) enum Gateway {
     #[default]
     WechatPay,
     Alipay,
+    Stripe,
 }
 
 /// A payment at its gateway, under the number that the merchant gave it.
@@ -128,6 +131,8 @@ pub(crate) enum RefundOutcome {
     Abnormal,
     /// Given up: a new refund number is needed.
     Closed,
+    /// Succeeds, and fails some time later where a gateway knows such an end; else it succeeds.
+    FailedLater,
 }
 
 /// The end of a refund.
@@ -213,6 +218,7 @@ pub(crate) enum Event {
     DeliveryOver {
         number: u64,
     },
+    Stripe(Box<Change>),
 }
 
 /// Everything that the gateways know.
@@ -223,6 +229,7 @@ pub(crate) struct Ledger {
     transactions: HashMap<String, PaymentKey>,
     refunds: HashMap<RefundKey, PaymentKey>,
     deliveries: BTreeMap<u64, Delivery>,
+    stripe: Book,
     last_number: u64,
     cancels: u64,
     alipay_key: AlipayKey,
@@ -233,6 +240,7 @@ impl Gateway {
         match self {
             Self::WechatPay => "wechat_pay",
             Self::Alipay => "alipay",
+            Self::Stripe => "stripe",
         }
     }
 }
@@ -298,9 +306,20 @@ impl Refund {
     /// Money of this refund that is back, or may still arrive: all but a closed one.
     pub(crate) fn counts(&self) -> bool {
         self.settled.as_ref().is_none_or(|settled| match settled.outcome {
-            RefundOutcome::Success | RefundOutcome::Abnormal => true,
+            RefundOutcome::Success | RefundOutcome::Abnormal | RefundOutcome::FailedLater => true,
             RefundOutcome::Closed => false,
         })
+    }
+
+    /// The end that comes next; none where the refund has reached its last one.
+    pub(crate) fn next_end(&self) -> Option<RefundOutcome> {
+        let succeeded = self.returned();
+        match (self.outcome, &self.settled) {
+            (RefundOutcome::FailedLater, None) => Some(RefundOutcome::Success),
+            (RefundOutcome::FailedLater, Some(_)) if succeeded => Some(RefundOutcome::Closed),
+            (outcome, None) => Some(outcome),
+            (_, Some(_)) => None,
+        }
     }
 
     fn returned(&self) -> bool {
@@ -405,6 +424,20 @@ impl Ledger {
             Event::DeliveryOver { number } => {
                 self.deliveries.remove(&number);
             }
+            Event::Stripe(change) => self.change_stripe(*change),
+        }
+    }
+
+    /// The objects that only Stripe has.
+    pub(crate) fn stripe(&self) -> &Book {
+        &self.stripe
+    }
+
+    fn change_stripe(&mut self, change: Change) {
+        self.seen(change.number());
+        if let Some(key) = self.stripe.apply(change) {
+            let closed = self.stripe.is_closed(&key);
+            self.change(&key, |payment| payment.closed = closed);
         }
     }
 

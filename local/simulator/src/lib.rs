@@ -9,12 +9,14 @@
 //! /simulator/alipay/gateway.do Alipay open platform, precreated QR codes, RSA2
 //! /simulator/alipay/key        which of its keys Alipay signs with
 //! /simulator/scan              the customer's wallet scans a code and does not pay yet
+//! /simulator/stripe/v1/…       Stripe API, Checkout Sessions and PaymentIntents, webhooks
 //! /simulator/pay               the customer's wallet pays a code
 //! /simulator/ledger            what every gateway knows
 //! /simulator/faults            delays, losses and failures from now on
 //! /simulator/replay            an old notification once more
 //! /simulator/notify            a hand-made notification
 //! /simulator/refund            money given back in the merchant's own console
+//! /simulator/dispute           a customer disputes a payment
 //! ```
 //!
 //! What must not be here: our domain, store or gateway crates, and money as a float.
@@ -34,6 +36,7 @@ mod problem;
 mod random;
 mod rsa;
 mod state;
+pub mod stripe;
 mod wallet;
 pub mod wechat_pay;
 
@@ -96,6 +99,8 @@ impl Simulator {
             .route("/simulator/refund", post(control::refund))
             .route("/simulator/alipay/key", put(control::set_alipay_key))
             .route(alipay::GATEWAY_PATH, any(alipay::server::serve))
+            .route("/simulator/dispute", post(control::dispute))
+            .route("/simulator/stripe/{*path}", any(stripe::server::serve))
             .route("/simulator/wechat_pay/{*path}", any(wechat_pay::server::serve))
             .with_state(Arc::clone(&self.shared))
     }

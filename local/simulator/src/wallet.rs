@@ -11,20 +11,23 @@ use crate::ledger::{
 use crate::problem::Problem;
 use crate::random::Random;
 use crate::state::{Shared, State};
-use crate::{alipay, wechat_pay};
+use crate::{alipay, stripe, wechat_pay};
 
 /// What to pay, and how it differs from an ordinary payment.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PayRequest {
-    code_url: String,
+    pub(crate) code_url: String,
     /// Captured instead of the order's amount.
-    amount: Option<Money>,
+    pub(crate) amount: Option<Money>,
     /// The gateway's payment time; given, it is not held against any expiry.
-    paid_at: Option<Timestamp>,
+    pub(crate) paid_at: Option<Timestamp>,
     /// Pays whatever the gateway thinks of it: a closed code, or a paid one again.
     #[serde(default)]
-    force: bool,
+    pub(crate) force: bool,
+    /// Pays by a method whose money arrives later, where the gateway has one.
+    #[serde(default)]
+    pub(crate) delayed: bool,
 }
 
 /// What to scan.
@@ -46,14 +49,32 @@ pub(crate) struct Scanned {
 /// A payment that went through.
 #[derive(Serialize)]
 pub(crate) struct Paid {
-    transaction_id: String,
-    payment_id: String,
-    paid_at: Timestamp,
+    pub(crate) transaction_id: String,
+    pub(crate) payment_id: String,
+    pub(crate) paid_at: Timestamp,
 }
 
 /// Captures money, and has the gateway announce it.
 pub(crate) fn pay(shared: &Shared, request: &PayRequest) -> Result<Paid, Problem> {
     check_amount(request)?;
+    match gateway(shared, &request.code_url)? {
+        Gateway::WechatPay | Gateway::Alipay => pay_order(shared, request),
+        Gateway::Stripe => stripe::wallet::pay(shared, request),
+    }
+}
+
+fn gateway(shared: &Shared, code_url: &str) -> Result<Gateway, Problem> {
+    let state = shared.lock();
+    let payment = state.ledger.payment_by_code(code_url).ok_or(Problem::UnknownCode)?;
+    Ok(payment.key.gateway)
+}
+
+/// Pays a code that one order has for itself.
+fn pay_order(shared: &Shared, request: &PayRequest) -> Result<Paid, Problem> {
+    if request.delayed {
+        let detail = "this gateway has no method whose money arrives later";
+        return Err(Problem::InvalidRequest(detail.to_owned()));
+    }
     let now = shared.now();
     let mut state = shared.lock();
     let mut payment = payable(&state.ledger, request, now)?.clone();
@@ -71,7 +92,7 @@ pub(crate) fn pay(shared: &Shared, request: &PayRequest) -> Result<Paid, Problem
 /// Scans a code without paying it.
 pub(crate) fn scan(shared: &Shared, request: &ScanRequest) -> Result<Scanned, Problem> {
     let code_url = request.code_url.clone();
-    let unpaid = PayRequest { code_url, amount: None, paid_at: None, force: false };
+    let unpaid = PayRequest { code_url, amount: None, paid_at: None, force: false, delayed: false };
     let now = shared.now();
     let mut state = shared.lock();
     let mut payment = payable(&state.ledger, &unpaid, now)?.clone();
@@ -87,7 +108,7 @@ pub(crate) fn scan(shared: &Shared, request: &ScanRequest) -> Result<Scanned, Pr
 /// Begins the trade where only a scan does and none has; what is to be kept of it.
 fn begin_trade(state: &mut State, payment: &mut Payment, scanned_at: Timestamp) -> Vec<Event> {
     match payment.key.gateway {
-        Gateway::WechatPay => return Vec::new(),
+        Gateway::WechatPay | Gateway::Stripe => return Vec::new(),
         Gateway::Alipay if payment.trade.is_some() => return Vec::new(),
         Gateway::Alipay => {}
     }
@@ -103,7 +124,7 @@ fn check_currency(gateway: Gateway, amount: &Money) -> Result<(), Problem> {
         Gateway::Alipay if amount.currency != "CNY" => {
             Err(Problem::InvalidRequest("Alipay captures CNY".to_owned()))
         }
-        Gateway::Alipay | Gateway::WechatPay => Ok(()),
+        Gateway::Alipay | Gateway::WechatPay | Gateway::Stripe => Ok(()),
     }
 }
 
@@ -178,6 +199,7 @@ pub(crate) fn transaction_id(
     match gateway {
         Gateway::WechatPay => wechat_pay::objects::transaction_id(number, paid_at, random),
         Gateway::Alipay => alipay::trade::trade_no(number, paid_at, random),
+        Gateway::Stripe => stripe::objects::intent_id(number, random),
     }
 }
 
@@ -203,6 +225,6 @@ fn capture(
 }
 
 /// Gateways report whole seconds.
-fn whole_second(at: Timestamp) -> Timestamp {
+pub(crate) fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }

@@ -54,7 +54,7 @@ pub(crate) fn hand_made(shared: &Shared, request: &HandMade) -> Option<Outgoing>
 /// Only money that arrived is told.
 pub(crate) fn tells(outcome: RefundOutcome) -> bool {
     match outcome {
-        RefundOutcome::Success => true,
+        RefundOutcome::Success | RefundOutcome::FailedLater => true,
         RefundOutcome::Abnormal | RefundOutcome::Closed => false,
     }
 }

@@ -142,7 +142,7 @@ fn accept(
 ) -> Result<(Refund, Event), Refusal> {
     let outcome = state.faults.refund_outcome;
     match outcome {
-        RefundOutcome::Success | RefundOutcome::Closed => {}
+        RefundOutcome::Success | RefundOutcome::Closed | RefundOutcome::FailedLater => {}
         RefundOutcome::Abnormal => {
             let text = "交易已经被冻结";
             return Err(Refusal::business("ACQ.REASON_TRADE_BEEN_FREEZEN", text));

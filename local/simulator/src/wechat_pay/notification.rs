@@ -15,7 +15,7 @@ use crate::ledger::{Delivery, Gateway, Payment, Refund, RefundOutcome, Subject, 
 use crate::state::Shared;
 
 /// A receiver rejects what is 300 s off; this is one more.
-const STALE_S: i64 = 301;
+pub(crate) const STALE_S: i64 = 301;
 
 /// What is sealed, and how it is labelled.
 struct Notice {
@@ -84,7 +84,7 @@ fn payment_notice(payment: &Payment, transaction: &Transaction, delivery: &Deliv
 fn refund_notice(payment: &Payment, refund: &Refund, delivery: &Delivery) -> Option<Notice> {
     let total = payment.transaction(&refund.transaction_id)?.amount.amount;
     let (event_type, summary) = match refund.settled.as_ref()?.outcome {
-        RefundOutcome::Success => ("REFUND.SUCCESS", "退款成功"),
+        RefundOutcome::Success | RefundOutcome::FailedLater => ("REFUND.SUCCESS", "退款成功"),
         RefundOutcome::Abnormal => ("REFUND.ABNORMAL", "退款异常"),
         RefundOutcome::Closed => ("REFUND.CLOSED", "退款关闭"),
     };

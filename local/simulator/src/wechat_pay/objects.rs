@@ -160,7 +160,7 @@ pub(super) fn refund_notice(payment: &Payment, refund: &Refund, total: i64) -> V
 pub(super) fn refund_status(refund: &Refund) -> &'static str {
     match refund.settled.as_ref().map(|settled| settled.outcome) {
         None => "PROCESSING",
-        Some(RefundOutcome::Success) => "SUCCESS",
+        Some(RefundOutcome::Success | RefundOutcome::FailedLater) => "SUCCESS",
         Some(RefundOutcome::Abnormal) => "ABNORMAL",
         Some(RefundOutcome::Closed) => "CLOSED",
     }

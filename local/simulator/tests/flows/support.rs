@@ -123,9 +123,8 @@ impl Stack {
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut SimulatorConfig)) -> Self {
         let callback = Callback::default();
-        let routes = Router::new()
-            .route("/callbacks/wechat_pay", post(receive))
-            .with_state(callback.clone());
+        let routes =
+            Router::new().route("/callbacks/{gateway}", post(receive)).with_state(callback.clone());
         let callback_base = serve(routes).await;
         let callbacks_base_url = format!("{callback_base}/callbacks");
         let notify_url = format!("{callbacks_base_url}/wechat_pay");

@@ -241,7 +241,7 @@ async fn somebody_refunds_in_the_console_of_the_gateway() {
     assert_eq!(rest.body["amount"]["amount"], 1000);
     merchant.stack.ledger_says("order_1", "/refunded/amount", json!(1280)).await;
     let more = merchant.control("refund", json!({ "transaction_id": trade_no })).await;
-    assert_eq!((more.status, &more.body["code"]), (409, &json!("not_refundable")));
+    assert_eq!((more.status, &more.body["code"]), (409, &json!("refused")));
     let unknown = merchant.control("refund", json!({ "transaction_id": "2026" })).await;
     assert_eq!((unknown.status, &unknown.body["code"]), (404, &json!("unknown_transaction")));
 }
