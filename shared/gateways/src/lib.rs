@@ -4,6 +4,8 @@
 //! randomness. Every reply is read into one of three kinds of answer: it happened, it did not
 //! happen, it is not known. What is not known is never guessed.
 
+pub mod alipay;
+mod beijing;
 mod endpoint;
 mod pem;
 pub mod registry;
@@ -210,6 +212,13 @@ pub enum Event {
         /// The transaction and its amount.
         capture: Capture,
     },
+    /// A payment was captured, and the event does not say when: the gateway is to be asked.
+    PaidUndated {
+        /// The merchant order number: a payment id if it is ours.
+        payment_id: String,
+        /// The echo field, where the gateway sent one.
+        echo: Option<String>,
+    },
     /// A refund changed.
     Refund {
         /// What is refunded.
@@ -241,7 +250,7 @@ pub enum Distrust {
     StaleTimestamp,
     /// The key's serial is not known.
     UnknownKey,
-    /// A header is missing or malformed.
+    /// A header, or the field that stands for it, is missing or malformed.
     MissingHeader,
     /// It verifies but cannot be opened or read.
     Unreadable,

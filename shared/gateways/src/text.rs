@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
 /// `text` as one segment of a path or one value of a query: everything but RFC 3986's unreserved
 /// characters is escaped, so that nothing on the way rewrites what was signed.
 pub(crate) fn percent_encoded(text: &str) -> String {
@@ -27,4 +29,10 @@ pub(crate) fn upper_hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02X}");
         text
     })
+}
+
+/// A request's contents. Structs of texts and numbers always serialise; empty contents would be
+/// refused as malformed.
+pub(crate) fn json(contents: &impl Serialize) -> String {
+    serde_json::to_string(contents).unwrap_or_default()
 }
