@@ -4,11 +4,14 @@
 //! randomness. Every reply is read into one of three kinds of answer: it happened, it did not
 //! happen, it is not known. What is not known is never guessed.
 
+mod answer;
 mod endpoint;
+mod header;
 mod pem;
 pub mod registry;
 mod rsa;
 pub mod settings;
+pub mod stripe;
 mod text;
 pub mod wechat_pay;
 

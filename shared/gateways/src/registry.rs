@@ -8,13 +8,16 @@ use serde_json::Value;
 
 use crate::Gateway;
 use crate::settings::SettingsError;
+use crate::stripe::{self, Stripe};
 use crate::wechat_pay::{self, WechatPay};
 
 type Build = fn(Value) -> Result<Arc<dyn Gateway>, SettingsError>;
 
 /// Every gateway there is. Adding a gateway means adding a row here.
-const GATEWAYS: &[(&str, Build)] =
-    &[(wechat_pay::NAME, |settings| Ok(Arc::new(WechatPay::new(settings.try_into()?)?)))];
+const GATEWAYS: &[(&str, Build)] = &[
+    (stripe::NAME, |settings| Ok(Arc::new(Stripe::new(settings.try_into()?)?))),
+    (wechat_pay::NAME, |settings| Ok(Arc::new(WechatPay::new(settings.try_into()?)?))),
+];
 
 /// Every configured gateway. Built once at start-up.
 #[derive(Clone, Default)]
