@@ -126,7 +126,6 @@ const GATEWAYS: &[&str] = &[
     "base64",
     "bytes",
     "domain",
-    "form_urlencoded",
     "http",
     "jiff",
     "ring",

@@ -28,6 +28,9 @@ mod time;
 pub(crate) mod trade;
 mod yuan;
 
+/// Where the server is mounted.
+pub const MOUNT_PATH: &str = "/simulator/alipay";
+
 /// Where the gateway listens: one address for all methods.
 pub const GATEWAY_PATH: &str = "/simulator/alipay/gateway.do";
 

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -72,17 +73,19 @@ pub(crate) async fn ledger(State(shared): State<Arc<Shared>>) -> Response {
 
 /// Every payment that a gateway knows, the oldest first.
 pub(crate) fn all_payments(shared: &Shared) -> Vec<Value> {
+    let now = shared.now();
     let state = shared.lock();
     let mut payments: Vec<&Payment> = state.ledger.payments().collect();
     payments.sort_by_key(|payment| payment.created_at);
-    payments.into_iter().map(payment_view).collect()
+    payments.into_iter().map(|payment| payment_view(payment, now)).collect()
 }
 
 /// The payment that some gateway knows under the merchant's number.
 pub(crate) fn payment_of(shared: &Shared, payment_id: &str) -> Option<Value> {
+    let now = shared.now();
     let state = shared.lock();
     let payment = state.ledger.payments().find(|payment| payment.key.payment_id == payment_id);
-    payment.map(payment_view)
+    payment.map(|payment| payment_view(payment, now))
 }
 
 pub(crate) async fn faults(State(shared): State<Arc<Shared>>) -> Response {
@@ -186,14 +189,14 @@ async fn notify_now(shared: &Shared, hand_made: HandMade) -> Result<Notified, Pr
     Ok(Notified { status: status.as_u16(), body })
 }
 
-fn payment_view(payment: &Payment) -> Value {
+fn payment_view(payment: &Payment, now: Timestamp) -> Value {
     json!({
         "payment_id": payment.key.payment_id,
         "gateway": payment.key.gateway,
         "amount": payment.amount,
         "captured": payment.captured(),
         "refunded": payment.refunded(),
-        "closed": payment.closed,
+        "closed": payment.closed || wallet::was_never_begun(payment, now),
         "notifications": payment.notifications(),
         "created_at": payment.created_at,
         "expires_at": payment.expires_at,

@@ -163,6 +163,14 @@ fn payable<'a>(
     Ok(payment)
 }
 
+/// Whether nobody scanned the code where only a scan begins a payment, and nobody can any more:
+/// there is nothing that could be closed.
+pub(crate) fn was_never_begun(payment: &Payment, now: Timestamp) -> bool {
+    payment.key.gateway == Gateway::Alipay
+        && payment.trade.is_none()
+        && payment.codes.iter().all(|code| !is_in_time(payment, code, now))
+}
+
 fn is_in_time(payment: &Payment, code: &Code, now: Timestamp) -> bool {
     // A code that was scanned in time has become a trade, which lives longer.
     now <= payment.expires_at && (payment.trade.is_some() || now <= code.valid_until)

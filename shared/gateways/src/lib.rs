@@ -5,12 +5,15 @@
 //! happen, it is not known. What is not known is never guessed.
 
 pub mod alipay;
+mod answer;
 mod beijing;
 mod endpoint;
+mod header;
 mod pem;
 pub mod registry;
 mod rsa;
 pub mod settings;
+pub mod stripe;
 mod text;
 pub mod wechat_pay;
 

@@ -36,3 +36,15 @@ pub(crate) fn upper_hex(bytes: &[u8]) -> String {
 pub(crate) fn json(contents: &impl Serialize) -> String {
     serde_json::to_string(contents).unwrap_or_default()
 }
+
+/// The bytes that lower-case hex digits stand for; `None` if `text` is anything else.
+pub(crate) fn from_lower_hex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte.wrapping_sub(b'0')),
+        b'a'..=b'f' => Some(byte.wrapping_sub(b'a').wrapping_add(10)),
+        _ => None,
+    };
+    let byte = |[high, low]: &[u8; 2]| Some(digit(*high)?.wrapping_shl(4) | digit(*low)?);
+    rest.is_empty().then(|| pairs.iter().map(byte).collect())?
+}

@@ -129,9 +129,7 @@ impl Peer for WechatPayPeer {
                 assert_eq!(kind, format!("REFUND.{status}"));
                 check_refund_state(status, outcome);
             }
-            Event::PaidUndated { .. } | Event::Dispute { .. } => {
-                panic!("WeChat Pay tells of no such thing: {event:?}")
-            }
+            Event::Dispute { .. } => panic!("WeChat Pay tells of no dispute: {event:?}"),
         }
     }
 
