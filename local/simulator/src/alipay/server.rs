@@ -108,7 +108,7 @@ async fn answer(shared: &Shared, method: Method, parameters: &Parameters) -> Res
     if let CallFate::FailsBefore(failure) = fate {
         return fail(shared, &key, failure);
     }
-    let outcome = method.call(shared, &call);
+    let outcome = method.call(shared, &call).map_err(|refusal| refusal.about(&call));
     sleep(delay).await;
     match fate {
         CallFate::FailsAfter(failure) => fail(shared, &key, failure),
