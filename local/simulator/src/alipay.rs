@@ -14,7 +14,7 @@
 mod cancel;
 mod close;
 mod fields;
-pub(crate) mod keys;
+pub mod keys;
 pub(crate) mod notification;
 mod parameters;
 mod precreate;

@@ -11,13 +11,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::alipay::keys::AlipayKey;
 use crate::console::{self, RefundRequest};
 use crate::delivery::{self, Answer};
 use crate::faults::FaultPlan;
 use crate::hand_made::{self, HandMade};
 use crate::ledger::{
-    AlipayKey, Delivery, Event, Gateway, Payment, Refund, RefundOutcome, Subject, Trade,
-    Transaction,
+    Delivery, Event, Gateway, Payment, Refund, RefundOutcome, Subject, Trade, Transaction,
 };
 use crate::problem::Problem;
 use crate::state::Shared;

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::alipay::keys::AlipayKey;
 use crate::stripe::book::{Book, Change};
 
 /// An amount in minor units, as the control calls write it.
@@ -81,15 +82,6 @@ pub(crate) struct Trade {
     pub(crate) number: u64,
     pub(crate) trade_no: String,
     pub(crate) scanned_at: Timestamp,
-}
-
-/// Which of its two keys Alipay signs with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum AlipayKey {
-    #[default]
-    Current,
-    Previous,
 }
 
 /// Money that was captured.

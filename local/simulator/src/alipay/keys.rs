@@ -1,25 +1,41 @@
 //! The keys on both sides, and what is signed with them.
+//!
+//! Public, so that tests of whoever reads notifications can make genuine ones without a server.
 
 use ring::error::Unspecified;
 use ring::signature::RsaKeyPair;
+use serde::{Deserialize, Serialize};
 
 use crate::error::StartError;
-use crate::ledger::AlipayKey;
 use crate::rsa;
 
 /// The only kind of signature that is still accepted: RSA with SHA-256.
 pub(crate) const SIGN_TYPE: &str = "RSA2";
 
 /// Every key that the server holds.
-pub(crate) struct Keys {
+pub struct Keys {
     app: Vec<u8>,
     current: RsaKeyPair,
     previous: RsaKeyPair,
 }
 
+/// Which of its two keys Alipay signs with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlipayKey {
+    /// The key that is in force.
+    #[default]
+    Current,
+    /// The key that was in force before.
+    Previous,
+}
+
 impl Keys {
     /// The throw-away keys of the laptop.
-    pub(crate) fn embedded() -> Result<Self, StartError> {
+    ///
+    /// # Errors
+    /// [`StartError::Key`]: an embedded key cannot be read.
+    pub fn embedded() -> Result<Self, StartError> {
         Ok(Self {
             app: rsa::der(
                 "alipay_app_public_key.pem",
@@ -41,7 +57,11 @@ impl Keys {
         rsa::signed(&self.app, text.as_bytes(), signature)
     }
 
-    pub(super) fn sign(&self, key: AlipayKey, text: &str) -> Result<String, Unspecified> {
+    /// Signs a text; base64.
+    ///
+    /// # Errors
+    /// [`Unspecified`]: the system gives no randomness.
+    pub fn sign(&self, key: AlipayKey, text: &str) -> Result<String, Unspecified> {
         let key = match key {
             AlipayKey::Current => &self.current,
             AlipayKey::Previous => &self.previous,
@@ -54,7 +74,7 @@ impl Keys {
 /// as they are and not encoded. Empty ones are left out.
 ///
 /// Source: <https://docs.open.alipay.com/291/106118>, read 2026-11-24.
-pub(super) fn signed_text<'a>(values: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+pub fn signed_text<'a>(values: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let mut values: Vec<_> = values.filter(|(_, value)| !value.is_empty()).collect();
     values.sort_unstable();
     let pairs: Vec<_> = values.into_iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::keys::{SIGN_TYPE, signed_text};
-use super::time::{beijing, beijing_clock, beijing_date, beijing_milliseconds};
+use super::time::{beijing, beijing_date, beijing_milliseconds};
 use super::trade::{BUYER_ID, BUYER_LOGON_ID, Status, Trade, out_request_no_of};
 use super::{APP_ID, SELLER_ID, yuan};
 use crate::delivery::{Answer, Outgoing};
@@ -36,15 +36,15 @@ pub(crate) fn compose(shared: &Shared, delivery: &Delivery) -> Option<Outgoing> 
         let fields = fields(&payment, &delivery.subject)?;
         (payment, fields)
     };
-    let number = delivery.notification_id.trim_start_matches(|c: char| !c.is_ascii_digit());
-    fields.push(("notify_id", notify_id(delivery.created_at, number)));
+    let number: String = delivery.notification_id.chars().filter(char::is_ascii_digit).collect();
+    fields.push(("notify_id", notify_id(delivery.created_at, &number)));
     outgoing(shared, payment.notify_url, fields, Mode::Valid)
 }
 
 /// Makes a notification out of nothing, for the configured callback.
 pub(crate) fn hand_made(shared: &Shared, request: &HandMade) -> Option<Outgoing> {
     let (payment, transaction) = hand_made::imagined(shared, request);
-    let notify_id = notify_id(transaction.paid_at, &transaction.number.to_string());
+    let notify_id = notify_id(transaction.paid_at, &format!("{:020}", transaction.number));
     let trade = Trade { trade_no: transaction.transaction_id.clone(), payment };
     let mut fields = paid(&trade, &transaction);
     fields.push(("notify_id", notify_id));
@@ -172,10 +172,9 @@ fn a_day_before(now: Timestamp) -> Timestamp {
     now.checked_sub(STALE).unwrap_or(Timestamp::MIN)
 }
 
-/// 34 digits: the same for every delivery of one notification.
+/// 34 digits, 20 of them the number: the same for every delivery of one notification.
 fn notify_id(created_at: Timestamp, number: &str) -> String {
-    let number: u64 = number.parse().unwrap_or_default();
-    format!("{}00222{}{number:015}", beijing_date(created_at), beijing_clock(created_at))
+    format!("{}002220{number}", beijing_date(created_at))
 }
 
 /// As HTML forms encode a value.

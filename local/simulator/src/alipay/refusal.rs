@@ -2,6 +2,9 @@
 //!
 //! Source: <https://docs.open.alipay.com/common/105806>, read 2026-11-24.
 
+use serde_json::Value;
+
+use super::parameters::Call;
 use super::reply::Object;
 use crate::error::JournalError;
 
@@ -12,6 +15,7 @@ pub(super) struct Refusal {
     message: &'static str,
     sub_code: &'static str,
     sub_message: String,
+    out_trade_no: Option<String>,
     pub(super) origin: Origin,
 }
 
@@ -44,6 +48,7 @@ impl Refusal {
             message: "Business Failed",
             sub_code,
             sub_message: sub_message.into(),
+            out_trade_no: None,
             origin: Origin::Business,
         }
     }
@@ -68,8 +73,16 @@ impl Refusal {
             message: "Service Currently Unavailable",
             sub_code: "isp.unknow-error",
             sub_message: "系统繁忙".to_owned(),
+            out_trade_no: None,
             origin: Origin::Business,
         }
+    }
+
+    /// Says which of the merchant's numbers it is about, where the call gave one.
+    pub(super) fn about(mut self, call: &Call) -> Self {
+        let number = call.biz_content.get("out_trade_no").and_then(Value::as_str);
+        self.out_trade_no = number.map(str::to_owned);
+        self
     }
 
     pub(super) fn object(self) -> Object {
@@ -78,6 +91,7 @@ impl Refusal {
             .with("msg", self.message)
             .with("sub_code", self.sub_code)
             .with("sub_msg", self.sub_message)
+            .with_some("out_trade_no", self.out_trade_no)
     }
 
     fn gateway(
@@ -87,7 +101,8 @@ impl Refusal {
         sub_message: impl Into<String>,
     ) -> Self {
         let sub_message = sub_message.into();
-        Self { code, message, sub_code, sub_message, origin: Origin::Gateway }
+        let origin = Origin::Gateway;
+        Self { code, message, sub_code, sub_message, out_trade_no: None, origin }
     }
 }
 

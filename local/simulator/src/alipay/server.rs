@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::HeaderValue;
 use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use ring::error::Unspecified;
 use tokio::time::sleep;
 
 use super::parameters::{Call, Parameters};
@@ -107,7 +108,7 @@ async fn answer(shared: &Shared, method: Method, parameters: &Parameters) -> Res
     if let CallFate::FailsBefore(failure) = fate {
         return fail(shared, &key, failure);
     }
-    let outcome = method.call(shared, &call);
+    let outcome = method.call(shared, &call).map_err(|refusal| refusal.about(&call));
     sleep(delay).await;
     match fate {
         CallFate::FailsAfter(failure) => fail(shared, &key, failure),
@@ -137,14 +138,22 @@ fn reply(shared: &Shared, key: &str, outcome: Result<Object, Refusal>) -> Respon
         }
     };
     let text = object.text();
-    let signing_key = shared.lock().ledger.alipay_key();
-    let sign = match origin {
-        Origin::Gateway => None,
-        Origin::Business => shared.alipay.sign(signing_key, &text).ok(),
+    let Ok(sign) = signature(shared, origin, &text) else {
+        let mut response = Response::default();
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        return response;
     };
-    let sign = sign.map(|sign| format!(",\"sign\":\"{sign}\"")).unwrap_or_default();
     let mut response = Response::new(Body::from(format!("{{\"{key}\":{text}{sign}}}")));
     let html = HeaderValue::from_static("text/html;charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, html);
     response
+}
+
+/// The field that follows the object; nothing where the reply is not signed.
+fn signature(shared: &Shared, origin: Origin, text: &str) -> Result<String, Unspecified> {
+    let key = shared.lock().ledger.alipay_key();
+    match origin {
+        Origin::Gateway => Ok(String::new()),
+        Origin::Business => Ok(format!(",\"sign\":\"{}\"", shared.alipay.sign(key, text)?)),
+    }
 }

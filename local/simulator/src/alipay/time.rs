@@ -23,11 +23,6 @@ pub(super) fn beijing_date(at: Timestamp) -> String {
     written(at, "%Y%m%d")
 }
 
-/// `HHmmss`, as notifications are numbered.
-pub(super) fn beijing_clock(at: Timestamp) -> String {
-    written(at, "%H%M%S")
-}
-
 /// Reads a time that is written exactly so, without fraction or offset.
 pub(super) fn parse(text: &str) -> Option<Timestamp> {
     let fits = |(byte, template): (&u8, &u8)| match template {
@@ -63,10 +58,7 @@ mod tests {
         let fraction = at("2026-01-01T16:00:00.9Z");
         assert_eq!(beijing(fraction), "2026-01-02 00:00:00");
         assert_eq!(beijing_milliseconds(fraction), "2026-01-02 00:00:00.900");
-        assert_eq!(
-            (beijing_date(fraction), beijing_clock(fraction)),
-            ("20260102".into(), "000000".into())
-        );
+        assert_eq!(beijing_date(fraction), "20260102");
         assert_eq!(parse("2026-01-02 00:00:00"), Some(at("2026-01-01T16:00:00Z")));
     }
 

@@ -123,8 +123,11 @@ async fn a_success_and_a_business_failure_are_signed_over_the_text_as_it_is_sent
     );
     let unknown = merchant.query("order_2").await;
     assert!(unknown.signed);
-    assert_eq!(unknown.object["code"], "40004");
-    assert_eq!(unknown.object["sub_msg"], "交易不存在");
+    let text = [
+        r#"{"code":"40004","msg":"Business Failed","sub_code":"ACQ.TRADE_NOT_EXIST","#,
+        r#""sub_msg":"交易不存在","out_trade_no":"order_2"}"#,
+    ];
+    assert_eq!(unknown.text, text.concat());
 }
 
 #[tokio::test]
