@@ -13,5 +13,6 @@ mod faults;
 mod notifications;
 mod refunds;
 mod restart;
+mod stripe;
 mod support;
 mod wallet;
