@@ -14,5 +14,6 @@ mod faults;
 mod notifications;
 mod refunds;
 mod restart;
+mod stripe;
 mod support;
 mod wallet;
