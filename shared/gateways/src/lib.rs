@@ -41,6 +41,8 @@ pub struct AmountLimits {
     pub min: i64,
     /// Largest.
     pub max: i64,
+    /// What every amount is a multiple of; 1 where any will do.
+    pub step: i64,
 }
 
 /// A payment to be created.

@@ -38,7 +38,7 @@ pub use self::settings::{VerifyKeySettings, WechatPaySettings};
 pub const NAME: &str = "wechat_pay";
 
 /// From 1 fen to what a 32-bit `amount.total` holds.
-const LIMITS: AmountLimits = AmountLimits { min: 1, max: 2_147_483_647 };
+const LIMITS: AmountLimits = AmountLimits { min: 1, max: 2_147_483_647, step: 1 };
 
 /// A request signed just before `pay_by` is accepted for five minutes; another minute for the
 /// query to see what was accepted.
