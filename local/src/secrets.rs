@@ -6,7 +6,7 @@ use std::path::Path;
 
 use runtime::deps::Randomness;
 use serde_json::{Value, json};
-use simulator::wechat_pay;
+use simulator::{alipay, stripe, wechat_pay};
 
 /// The secrets of a data folder, as the functions' environment would carry them.
 ///
@@ -28,7 +28,11 @@ pub fn of_folder(folder: Option<&Path>, base_url: &str, random: &Randomness) -> 
     Ok(json!({
         "id_secret": keys.get("id_secret"),
         "token_keys": keys.get("token_keys"),
-        "gateways": { "wechat_pay": wechat_pay_settings(base_url) },
+        "gateways": {
+            "alipay": alipay_settings(base_url),
+            "stripe": stripe_settings(base_url),
+            "wechat_pay": wechat_pay_settings(base_url),
+        },
     })
     .to_string())
 }
@@ -40,7 +44,7 @@ fn fresh(random: &Randomness) -> Value {
     json!({ "id_secret": secret(), "token_keys": [{ "id": "laptop", "key": secret() }] })
 }
 
-/// The simulator's merchant, with our callback route as the address for notifications.
+/// The simulator's merchant at WeChat Pay, with our callback route as the address for notifications.
 fn wechat_pay_settings(base_url: &str) -> Value {
     let merchant = wechat_pay::merchant_settings();
     let verify_keys: Vec<Value> = merchant
@@ -57,5 +61,33 @@ fn wechat_pay_settings(base_url: &str) -> Value {
         "verify_keys": verify_keys,
         "base_url": format!("{base_url}{}", wechat_pay::MOUNT_PATH),
         "notify_url": format!("{base_url}/v1/callbacks/wechat_pay"),
+    })
+}
+
+/// The simulator's app at Alipay, likewise; its key before the change still verifies.
+fn alipay_settings(base_url: &str) -> Value {
+    let merchant = alipay::merchant_settings();
+    json!({
+        "app_id": merchant.app_id,
+        "seller_id": merchant.seller_id,
+        "app_private_key_pem": merchant.app_private_key_pem,
+        "verify_keys": [
+            merchant.alipay_public_key_pem,
+            merchant.previous_alipay_public_key_pem,
+        ],
+        "base_url": format!("{base_url}{}", alipay::MOUNT_PATH),
+        "notify_url": format!("{base_url}/v1/callbacks/alipay"),
+    })
+}
+
+/// The simulator's account at Stripe, whose webhooks come to our callback route by its own
+/// configuration. Nobody comes back to the success page of a laptop.
+fn stripe_settings(base_url: &str) -> Value {
+    let merchant = stripe::merchant_settings();
+    json!({
+        "secret_key": merchant.secret_key,
+        "webhook_secrets": merchant.webhook_secrets,
+        "success_url": "https://shop.example.com/paid",
+        "base_url": format!("{base_url}{}", stripe::MOUNT_PATH),
     })
 }

@@ -70,6 +70,13 @@ fn check_gateways(deps: &Deps, product: &Product) -> Result<(), Problem> {
             );
             return Err(Problem::invalid("gateways", rule));
         }
+        if !product.comes_in_multiples_of(limits.step) {
+            let rule = format!(
+                "{name} takes multiples of {} minor units, and an order can come to another amount",
+                limits.step
+            );
+            return Err(Problem::invalid("gateways", rule));
+        }
     }
     Ok(())
 }

@@ -16,9 +16,12 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::Courier;
 use crate::error::JournalError;
-use crate::ledger::{Delivery, Event, Gateway, PaymentKey, RefundKey, Settled, Subject};
+use crate::ledger::{
+    Delivery, Event, Gateway, Ledger, PaymentKey, Refund, RefundKey, RefundOutcome, Settled,
+    Subject,
+};
 use crate::state::{Shared, State};
-use crate::wechat_pay;
+use crate::{alipay, stripe, wechat_pay};
 
 /// How long a gateway waits for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,8 +35,24 @@ const HELD_MAX: Duration = Duration::from_secs(2);
 /// Work for the delivery worker.
 #[derive(Clone, Debug)]
 pub(crate) enum Job {
-    Deliver { number: u64, wait: Duration, pace: Pace },
-    SettleRefund { refund: RefundKey, wait: Duration },
+    Deliver {
+        number: u64,
+        wait: Duration,
+        pace: Pace,
+    },
+    SettleRefund {
+        refund: RefundKey,
+        wait: Duration,
+    },
+    /// A Checkout Session has reached its end.
+    ExpireSessions {
+        wait: Duration,
+    },
+    /// Money that was on its way to a PaymentIntent has arrived.
+    SettleIntent {
+        intent_id: String,
+        wait: Duration,
+    },
 }
 
 /// Whether a notification goes in its turn.
@@ -131,13 +150,17 @@ pub(crate) fn resume(shared: &Shared) {
         pace: Pace::InTurn,
     });
     let pending = state.ledger.payments().flat_map(|payment| {
-        let open = payment.refunds.iter().filter(|refund| refund.settled.is_none());
+        let open = payment.refunds.iter().filter(|refund| {
+            refund.settled.is_none()
+                || payment.key.gateway == Gateway::Stripe && refund.next_end().is_some()
+        });
         open.map(|refund| Job::SettleRefund {
             refund: RefundKey { gateway: payment.key.gateway, refund_no: refund.refund_no.clone() },
             wait: shared.config.refund_delay,
         })
     });
-    let jobs = deliveries.chain(pending).collect();
+    let stripe = stripe::resumed(&state.ledger, shared.now(), shared.config.refund_delay);
+    let jobs = deliveries.chain(pending).chain(stripe).collect();
     drop(state);
     shared.start(jobs);
 }
@@ -149,15 +172,29 @@ pub(crate) fn announce(
     subject: Subject,
     now: Timestamp,
 ) -> Announcement {
+    announce_as(state, payment, subject, now, |ledger| format!("EV-{:020}", ledger.next_number()))
+}
+
+/// The same for a gateway that names its notifications itself.
+pub(crate) fn announce_as(
+    state: &mut State,
+    payment: &PaymentKey,
+    subject: Subject,
+    now: Timestamp,
+    name: impl FnOnce(&mut Ledger) -> String,
+) -> Announcement {
     let mut announcement = Announcement::default();
     let State { ledger, random, faults, .. } = state;
     let dropped = random.hits(faults.notifications_dropped);
     let twice = random.hits(faults.notifications_duplicated);
     let held = random.hits(faults.notifications_reordered);
-    if dropped {
+    // Stripe's webhooks have an address of the account's.
+    let told = payment.gateway == Gateway::Stripe
+        || ledger.payment(payment).is_some_and(|payment| !payment.notify_url.is_empty());
+    if dropped || !told {
         return announcement;
     }
-    let notification_id = format!("EV-{:020}", ledger.next_number());
+    let notification_id = name(ledger);
     for _ in 0..=usize::from(twice) {
         let number = ledger.next_number();
         announcement.events.push(Event::NotificationQueued(Delivery {
@@ -174,10 +211,39 @@ pub(crate) fn announce(
     announcement
 }
 
+/// What ends a refund: its outcome, and the notification where one was asked for.
+pub(crate) fn settlement(
+    state: &mut State,
+    payment: &PaymentKey,
+    refund: &Refund,
+    now: Timestamp,
+) -> Announcement {
+    let mut announcement = Announcement::default();
+    let outcome = refund.next_end().unwrap_or(RefundOutcome::Success);
+    if refund.notify_url.is_some() && is_told(payment.gateway, outcome) {
+        let subject = Subject::Refund(refund.refund_no.clone());
+        announcement = announce(state, payment, subject, now);
+    }
+    let key = RefundKey { gateway: payment.gateway, refund_no: refund.refund_no.clone() };
+    let settled = Settled { outcome, at: now };
+    announcement.events.insert(0, Event::RefundSettled { refund: key, settled });
+    announcement
+}
+
+/// Whether the gateway tells of refunds that end so.
+fn is_told(gateway: Gateway, outcome: RefundOutcome) -> bool {
+    match gateway {
+        Gateway::WechatPay | Gateway::Stripe => true,
+        Gateway::Alipay => alipay::notification::tells(outcome),
+    }
+}
+
 /// Signs a notification for one delivery, as its gateway does; nothing if it is not known.
 pub(crate) fn compose(shared: &Shared, delivery: &Delivery) -> Option<Outgoing> {
     match delivery.payment.gateway {
         Gateway::WechatPay => wechat_pay::notification::compose(shared, delivery),
+        Gateway::Alipay => alipay::notification::compose(shared, delivery),
+        Gateway::Stripe => stripe::notification::compose(shared, delivery),
     }
 }
 
@@ -185,6 +251,8 @@ pub(crate) fn compose(shared: &Shared, delivery: &Delivery) -> Option<Outgoing> 
 pub(crate) fn acknowledges(gateway: Gateway, answer: &Answer) -> bool {
     match gateway {
         Gateway::WechatPay => wechat_pay::notification::acknowledges(answer.status),
+        Gateway::Alipay => alipay::notification::acknowledges(answer),
+        Gateway::Stripe => stripe::notification::acknowledges(answer.status),
     }
 }
 
@@ -199,7 +267,18 @@ async fn run(shared: Arc<Shared>, job: Job) {
         }
         Job::SettleRefund { refund, wait } => {
             sleep(wait).await;
-            settle_refund(&shared, &refund)
+            match refund.gateway {
+                Gateway::WechatPay | Gateway::Alipay => settle_refund(&shared, &refund),
+                Gateway::Stripe => stripe::refund::settle(&shared, &refund),
+            }
+        }
+        Job::ExpireSessions { wait } => {
+            sleep(wait).await;
+            stripe::expiry::expire_due(&shared)
+        }
+        Job::SettleIntent { intent_id, wait } => {
+            sleep(wait).await;
+            stripe::wallet::settle(&shared, &intent_id)
         }
     };
     if let Err(error) = kept {
@@ -260,15 +339,7 @@ fn settle_refund(shared: &Shared, key: &RefundKey) -> Result<(), JournalError> {
     let Some(refund) = payment.refund(&key.refund_no) else {
         return Ok(());
     };
-    let settled = Settled { outcome: refund.outcome, at: now };
-    let mut events = vec![Event::RefundSettled { refund: key.clone(), settled }];
-    let mut jobs = Vec::new();
-    if refund.notify_url.is_some() {
-        let subject = Subject::Refund(key.refund_no.clone());
-        let announcement = announce(&mut state, &payment.key, subject, now);
-        events.extend(announcement.events);
-        jobs = announcement.jobs;
-    }
+    let Announcement { events, jobs } = settlement(&mut state, &payment.key, refund, now);
     state.record(events)?;
     drop(state);
     shared.start(jobs);

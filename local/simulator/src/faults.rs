@@ -64,6 +64,12 @@ pub(crate) struct FaultPlan {
     pub(crate) refund_outcome: RefundOutcome,
     /// How long refunds take that are accepted under this plan.
     pub(crate) refund_delay_ms: Option<u64>,
+    /// Stripe calls that fail without effect once they run, so that a repeat gets the same failure.
+    pub(crate) failures_kept: Share,
+    /// How long a new object takes to be found by a search.
+    pub(crate) search_lag_ms: Option<u64>,
+    /// The webhook secret is being rolled: both the old and the new one sign.
+    pub(crate) webhook_secret_rolls: bool,
 }
 
 /// How a call that failed looks to the caller.
@@ -87,7 +93,10 @@ impl FaultPlan {
     /// Refuses what would make a laptop look hung.
     pub(crate) fn check(&self) -> Result<(), String> {
         let refund_delay_ms = self.refund_delay_ms.unwrap_or_default();
-        for delay_ms in [self.notification_delay_ms, self.call_delay_ms, refund_delay_ms] {
+        let search_lag_ms = self.search_lag_ms.unwrap_or_default();
+        for delay_ms in
+            [self.notification_delay_ms, self.call_delay_ms, refund_delay_ms, search_lag_ms]
+        {
             if delay_ms > DELAY_MS_MAX {
                 return Err(format!("a delay is at most {DELAY_MS_MAX} ms"));
             }
@@ -116,6 +125,10 @@ impl FaultPlan {
 
     pub(crate) fn refund_delay(&self, otherwise: Duration) -> Duration {
         self.refund_delay_ms.map_or(otherwise, Duration::from_millis)
+    }
+
+    pub(crate) fn search_lag(&self, otherwise: Duration) -> Duration {
+        self.search_lag_ms.map_or(otherwise, Duration::from_millis)
     }
 }
 

@@ -9,6 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::alipay::keys::AlipayKey;
+use crate::stripe::book::{Book, Change};
+
 /// An amount in minor units, as the control calls write it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,10 +21,15 @@ pub(crate) struct Money {
 }
 
 /// A gateway that is simulated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Gateway {
+    #[default]
     WechatPay,
+    Alipay,
+    Stripe,
 }
 
 /// A payment at its gateway, under the number that the merchant gave it.
@@ -53,6 +61,9 @@ pub(crate) struct Payment {
     pub(crate) expires_at: Timestamp,
     pub(crate) closed: bool,
     pub(crate) codes: Vec<Code>,
+    /// What a scan made of it, at a gateway where only a scan makes a trade.
+    #[serde(default)]
+    pub(crate) trade: Option<Trade>,
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) refunds: Vec<Refund>,
 }
@@ -63,6 +74,14 @@ pub(crate) struct Code {
     pub(crate) number: u64,
     pub(crate) url: String,
     pub(crate) valid_until: Timestamp,
+}
+
+/// A trade that a scan began; it is bound to the wallet that scanned.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Trade {
+    pub(crate) number: u64,
+    pub(crate) trade_no: String,
+    pub(crate) scanned_at: Timestamp,
 }
 
 /// Money that was captured.
@@ -104,6 +123,8 @@ pub(crate) enum RefundOutcome {
     Abnormal,
     /// Given up: a new refund number is needed.
     Closed,
+    /// Succeeds, and fails some time later where a gateway knows such an end; else it succeeds.
+    FailedLater,
 }
 
 /// The end of a refund.
@@ -145,15 +166,51 @@ pub(crate) struct Delivery {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Event {
     PaymentCreated(Payment),
-    CodeIssued { payment: PaymentKey, code: Code },
-    PaymentClosed { payment: PaymentKey },
-    Captured { payment: PaymentKey, transaction: Transaction },
-    RefundAccepted { payment: PaymentKey, refund: Refund },
-    RefundSettled { refund: RefundKey, settled: Settled },
+    CodeIssued {
+        payment: PaymentKey,
+        code: Code,
+    },
+    Scanned {
+        payment: PaymentKey,
+        trade: Trade,
+    },
+    PaymentClosed {
+        payment: PaymentKey,
+    },
+    Captured {
+        payment: PaymentKey,
+        transaction: Transaction,
+    },
+    RefundAccepted {
+        payment: PaymentKey,
+        refund: Refund,
+    },
+    /// A refund that had come to nothing is tried again under its own number.
+    RefundReopened {
+        refund: RefundKey,
+        outcome: RefundOutcome,
+    },
+    RefundSettled {
+        refund: RefundKey,
+        settled: Settled,
+    },
+    CancelAsked,
+    AlipaySignsWith {
+        key: AlipayKey,
+    },
     NotificationQueued(Delivery),
-    NotificationSent { payment: PaymentKey, subject: Subject, acknowledged: bool },
-    DeliveryTried { number: u64 },
-    DeliveryOver { number: u64 },
+    NotificationSent {
+        payment: PaymentKey,
+        subject: Subject,
+        acknowledged: bool,
+    },
+    DeliveryTried {
+        number: u64,
+    },
+    DeliveryOver {
+        number: u64,
+    },
+    Stripe(Box<Change>),
 }
 
 /// Everything that the gateways know.
@@ -164,13 +221,18 @@ pub(crate) struct Ledger {
     transactions: HashMap<String, PaymentKey>,
     refunds: HashMap<RefundKey, PaymentKey>,
     deliveries: BTreeMap<u64, Delivery>,
+    stripe: Book,
     last_number: u64,
+    cancels: u64,
+    alipay_key: AlipayKey,
 }
 
 impl Gateway {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::WechatPay => "wechat_pay",
+            Self::Alipay => "alipay",
+            Self::Stripe => "stripe",
         }
     }
 }
@@ -186,6 +248,13 @@ impl Payment {
 
     pub(crate) fn refunds_of(&self, transaction_id: &str) -> impl Iterator<Item = &Refund> {
         self.refunds.iter().filter(move |refund| refund.transaction_id == transaction_id)
+    }
+
+    /// What may still go back of a transaction, in minor units: closed refunds leave room.
+    pub(crate) fn refundable(&self, transaction: &Transaction) -> i64 {
+        let refunds = self.refunds_of(&transaction.transaction_id);
+        let taken = refunds.filter(|refund| refund.counts()).map(|refund| refund.amount.amount);
+        taken.fold(transaction.amount.amount, i64::saturating_sub)
     }
 
     /// Captures in the currency of the first one; the order's own currency while unpaid.
@@ -229,9 +298,20 @@ impl Refund {
     /// Money of this refund that is back, or may still arrive: all but a closed one.
     pub(crate) fn counts(&self) -> bool {
         self.settled.as_ref().is_none_or(|settled| match settled.outcome {
-            RefundOutcome::Success | RefundOutcome::Abnormal => true,
+            RefundOutcome::Success | RefundOutcome::Abnormal | RefundOutcome::FailedLater => true,
             RefundOutcome::Closed => false,
         })
+    }
+
+    /// The end that comes next; none where the refund has reached its last one.
+    pub(crate) fn next_end(&self) -> Option<RefundOutcome> {
+        let succeeded = self.returned();
+        match (self.outcome, &self.settled) {
+            (RefundOutcome::FailedLater, None) => Some(RefundOutcome::Success),
+            (RefundOutcome::FailedLater, Some(_)) if succeeded => Some(RefundOutcome::Closed),
+            (outcome, None) => Some(outcome),
+            (_, Some(_)) => None,
+        }
     }
 
     fn returned(&self) -> bool {
@@ -285,6 +365,15 @@ impl Ledger {
         self.last_number
     }
 
+    /// How often a merchant asked a gateway to cancel, which gives paid money back.
+    pub(crate) fn cancels(&self) -> u64 {
+        self.cancels
+    }
+
+    pub(crate) fn alipay_key(&self) -> AlipayKey {
+        self.alipay_key
+    }
+
     /// A number that no code, transaction, refund or delivery has, also after a restart.
     pub(crate) fn next_number(&mut self) -> u64 {
         self.last_number = self.last_number.saturating_add(1);
@@ -298,12 +387,16 @@ impl Ledger {
                 self.payments.insert(payment.key.clone(), payment);
             }
             Event::CodeIssued { payment, code } => self.issue(payment, code),
+            Event::Scanned { payment, trade } => self.scan(payment, trade),
             Event::PaymentClosed { payment } => {
                 self.change(&payment, |payment| payment.closed = true);
             }
             Event::Captured { payment, transaction } => self.capture(payment, transaction),
             Event::RefundAccepted { payment, refund } => self.accept(payment, refund),
+            Event::RefundReopened { refund, outcome } => self.reopen(&refund, outcome),
             Event::RefundSettled { refund, settled } => self.settle(&refund, settled),
+            Event::CancelAsked => self.cancels = self.cancels.saturating_add(1),
+            Event::AlipaySignsWith { key } => self.alipay_key = key,
             Event::NotificationQueued(delivery) => {
                 self.seen(delivery.number);
                 self.deliveries.insert(delivery.number, delivery);
@@ -323,6 +416,20 @@ impl Ledger {
             Event::DeliveryOver { number } => {
                 self.deliveries.remove(&number);
             }
+            Event::Stripe(change) => self.change_stripe(*change),
+        }
+    }
+
+    /// The objects that only Stripe has.
+    pub(crate) fn stripe(&self) -> &Book {
+        &self.stripe
+    }
+
+    fn change_stripe(&mut self, change: Change) {
+        self.seen(change.number());
+        if let Some(key) = self.stripe.apply(change) {
+            let closed = self.stripe.is_closed(&key);
+            self.change(&key, |payment| payment.closed = closed);
         }
     }
 
@@ -330,6 +437,12 @@ impl Ledger {
         self.seen(code.number);
         self.codes.insert(code.url.clone(), key.clone());
         self.change(&key, |payment| payment.codes.push(code));
+    }
+
+    fn scan(&mut self, key: PaymentKey, trade: Trade) {
+        self.seen(trade.number);
+        self.transactions.insert(trade.trade_no.clone(), key.clone());
+        self.change(&key, |payment| payment.trade = Some(trade));
     }
 
     fn capture(&mut self, key: PaymentKey, transaction: Transaction) {
@@ -346,13 +459,24 @@ impl Ledger {
     }
 
     fn settle(&mut self, key: &RefundKey, settled: Settled) {
+        self.change_refund(key, |refund| refund.settled = Some(settled));
+    }
+
+    fn reopen(&mut self, key: &RefundKey, outcome: RefundOutcome) {
+        self.change_refund(key, |refund| {
+            refund.outcome = outcome;
+            refund.settled = None;
+        });
+    }
+
+    fn change_refund(&mut self, key: &RefundKey, change: impl FnOnce(&mut Refund)) {
         let Some(payment) = self.refunds.get(key).cloned() else {
             return;
         };
         self.change(&payment, |payment| {
             let mut refunds = payment.refunds.iter_mut();
             if let Some(refund) = refunds.find(|refund| refund.refund_no == key.refund_no) {
-                refund.settled = Some(settled);
+                change(refund);
             }
         });
     }

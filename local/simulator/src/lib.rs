@@ -6,32 +6,44 @@
 //!
 //! ```text
 //! /simulator/wechat_pay/v3/…   WeChat Pay API v3, Native, signed both ways
+//! /simulator/alipay/gateway.do Alipay open platform, precreated QR codes, RSA2
+//! /simulator/alipay/key        which of its keys Alipay signs with
+//! /simulator/scan              the customer's wallet scans a code and does not pay yet
+//! /simulator/stripe/v1/…       Stripe API, Checkout Sessions and PaymentIntents, webhooks
 //! /simulator/pay               the customer's wallet pays a code
 //! /simulator/ledger            what every gateway knows
 //! /simulator/faults            delays, losses and failures from now on
 //! /simulator/replay            an old notification once more
 //! /simulator/notify            a hand-made notification
+//! /simulator/refund            money given back in the merchant's own console
+//! /simulator/dispute           a customer disputes a payment
 //! ```
 //!
 //! What must not be here: our domain, store or gateway crates, and money as a float.
 
+pub mod alipay;
+mod calls;
 pub mod config;
+mod console;
 mod control;
 mod delivery;
 pub mod error;
 mod faults;
+mod hand_made;
 mod journal;
 mod ledger;
 mod problem;
 mod random;
+mod rsa;
 mod state;
+pub mod stripe;
 mod wallet;
 pub mod wechat_pay;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{any, get, post};
+use axum::routing::{any, get, post, put};
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -79,10 +91,16 @@ impl Simulator {
     pub fn router(&self) -> Router {
         Router::new()
             .route("/simulator/pay", post(control::pay))
+            .route("/simulator/scan", post(control::scan))
             .route("/simulator/ledger", get(control::ledger))
             .route("/simulator/faults", get(control::faults).put(control::set_faults))
             .route("/simulator/replay", post(control::replay))
             .route("/simulator/notify", post(control::notify))
+            .route("/simulator/refund", post(control::refund))
+            .route("/simulator/alipay/key", put(control::set_alipay_key))
+            .route(alipay::GATEWAY_PATH, any(alipay::server::serve))
+            .route("/simulator/dispute", post(control::dispute))
+            .route("/simulator/stripe/{*path}", any(stripe::server::serve))
             .route("/simulator/wechat_pay/{*path}", any(wechat_pay::server::serve))
             .with_state(Arc::clone(&self.shared))
     }

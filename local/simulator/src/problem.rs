@@ -23,6 +23,8 @@ pub(crate) enum Problem {
     CodeClosed,
     #[error("the code or its payment has expired")]
     CodeExpired,
+    #[error("the gateway refuses: {0}")]
+    Refused(String),
     #[error("the callback did not answer")]
     CallbackUnreachable,
     #[error("the notification cannot be signed")]
@@ -46,6 +48,7 @@ impl Problem {
             Self::AlreadyPaid => (StatusCode::CONFLICT, "already_paid", "Already paid"),
             Self::CodeClosed => (StatusCode::CONFLICT, "code_closed", "The code is closed"),
             Self::CodeExpired => (StatusCode::CONFLICT, "code_expired", "The code has expired"),
+            Self::Refused(_) => (StatusCode::CONFLICT, "refused", "The gateway refuses"),
             Self::CallbackUnreachable => {
                 (StatusCode::BAD_GATEWAY, "callback_unreachable", "No answer from the callback")
             }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
+use crate::alipay;
 use crate::config::SimulatorConfig;
 use crate::delivery::{Client, Job};
 use crate::error::{JournalError, StartError};
@@ -18,6 +19,7 @@ use crate::wechat_pay::keys::Keys;
 pub(crate) struct Shared {
     pub(crate) config: SimulatorConfig,
     pub(crate) wechat_pay: Keys,
+    pub(crate) alipay: alipay::keys::Keys,
     pub(crate) client: Client,
     /// Counts deliveries, so that a held notification sees that another overtook it.
     pub(crate) overtaken: watch::Sender<u64>,
@@ -46,6 +48,7 @@ impl Shared {
         Ok(Self {
             config,
             wechat_pay: Keys::embedded()?,
+            alipay: alipay::keys::Keys::embedded()?,
             client,
             overtaken: watch::Sender::new(0),
             jobs,

@@ -5,48 +5,127 @@ use serde::{Deserialize, Serialize};
 
 use crate::delivery::{self, Job};
 use crate::ledger::{
-    Code, Deliveries, Event, Gateway, Ledger, Money, Payment, PaymentKey, Subject, Transaction,
+    Code, Deliveries, Event, Gateway, Ledger, Money, Payment, PaymentKey, Subject, Trade,
+    Transaction,
 };
 use crate::problem::Problem;
 use crate::random::Random;
 use crate::state::{Shared, State};
-use crate::wechat_pay;
+use crate::{alipay, stripe, wechat_pay};
 
 /// What to pay, and how it differs from an ordinary payment.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PayRequest {
-    code_url: String,
+    pub(crate) code_url: String,
     /// Captured instead of the order's amount.
-    amount: Option<Money>,
+    pub(crate) amount: Option<Money>,
     /// The gateway's payment time; given, it is not held against any expiry.
-    paid_at: Option<Timestamp>,
+    pub(crate) paid_at: Option<Timestamp>,
     /// Pays whatever the gateway thinks of it: a closed code, or a paid one again.
     #[serde(default)]
-    force: bool,
+    pub(crate) force: bool,
+    /// Pays by a method whose money arrives later, where the gateway has one.
+    #[serde(default)]
+    pub(crate) delayed: bool,
+}
+
+/// What to scan.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScanRequest {
+    code_url: String,
+}
+
+/// A code that the wallet has scanned and can now pay.
+#[derive(Serialize)]
+pub(crate) struct Scanned {
+    payment_id: String,
+    gateway: Gateway,
+    /// The trade that the scan began, where scans do.
+    trade_no: Option<String>,
 }
 
 /// A payment that went through.
 #[derive(Serialize)]
 pub(crate) struct Paid {
-    transaction_id: String,
-    payment_id: String,
-    paid_at: Timestamp,
+    pub(crate) transaction_id: String,
+    pub(crate) payment_id: String,
+    pub(crate) paid_at: Timestamp,
 }
 
 /// Captures money, and has the gateway announce it.
 pub(crate) fn pay(shared: &Shared, request: &PayRequest) -> Result<Paid, Problem> {
     check_amount(request)?;
+    match gateway(shared, &request.code_url)? {
+        Gateway::WechatPay | Gateway::Alipay => pay_order(shared, request),
+        Gateway::Stripe => stripe::wallet::pay(shared, request),
+    }
+}
+
+fn gateway(shared: &Shared, code_url: &str) -> Result<Gateway, Problem> {
+    let state = shared.lock();
+    let payment = state.ledger.payment_by_code(code_url).ok_or(Problem::UnknownCode)?;
+    Ok(payment.key.gateway)
+}
+
+/// Pays a code that one order has for itself.
+fn pay_order(shared: &Shared, request: &PayRequest) -> Result<Paid, Problem> {
+    if request.delayed {
+        let detail = "this gateway has no method whose money arrives later";
+        return Err(Problem::InvalidRequest(detail.to_owned()));
+    }
     let now = shared.now();
     let mut state = shared.lock();
-    let payment = payable(&state.ledger, request, now)?.clone();
+    let mut payment = payable(&state.ledger, request, now)?.clone();
     let amount = request.amount.clone().unwrap_or_else(|| payment.amount.clone());
+    check_currency(payment.key.gateway, &amount)?;
     let paid_at = whole_second(request.paid_at.unwrap_or(now));
-    let transaction = transaction(&mut state, payment.key.gateway, amount, paid_at);
-    let (paid, jobs) = capture(&mut state, &payment.key, transaction, now)?;
+    let begun = begin_trade(&mut state, &mut payment, paid_at);
+    let transaction = transaction(&mut state, &payment, amount, paid_at);
+    let (paid, jobs) = capture(&mut state, &payment.key, begun, transaction, now)?;
     drop(state);
     shared.start(jobs);
     Ok(paid)
+}
+
+/// Scans a code without paying it.
+pub(crate) fn scan(shared: &Shared, request: &ScanRequest) -> Result<Scanned, Problem> {
+    let code_url = request.code_url.clone();
+    let unpaid = PayRequest { code_url, amount: None, paid_at: None, force: false, delayed: false };
+    let now = shared.now();
+    let mut state = shared.lock();
+    let mut payment = payable(&state.ledger, &unpaid, now)?.clone();
+    let begun = begin_trade(&mut state, &mut payment, whole_second(now));
+    state.record(begun)?;
+    Ok(Scanned {
+        payment_id: payment.key.payment_id,
+        gateway: payment.key.gateway,
+        trade_no: payment.trade.map(|trade| trade.trade_no),
+    })
+}
+
+/// Begins the trade where only a scan does and none has; what is to be kept of it.
+fn begin_trade(state: &mut State, payment: &mut Payment, scanned_at: Timestamp) -> Vec<Event> {
+    match payment.key.gateway {
+        Gateway::WechatPay | Gateway::Stripe => return Vec::new(),
+        Gateway::Alipay if payment.trade.is_some() => return Vec::new(),
+        Gateway::Alipay => {}
+    }
+    let number = state.ledger.next_number();
+    let trade_no = transaction_id(payment.key.gateway, number, scanned_at, &mut state.random);
+    let trade = Trade { number, trade_no, scanned_at };
+    payment.trade = Some(trade.clone());
+    vec![Event::Scanned { payment: payment.key.clone(), trade }]
+}
+
+fn check_currency(gateway: Gateway, amount: &Money) -> Result<(), Problem> {
+    match gateway {
+        Gateway::Alipay if amount.currency != "CNY" => {
+            Err(Problem::InvalidRequest("Alipay captures CNY".to_owned()))
+        }
+        Gateway::Alipay | Gateway::WechatPay | Gateway::Stripe => Ok(()),
+    }
 }
 
 fn check_amount(request: &PayRequest) -> Result<(), Problem> {
@@ -84,20 +163,34 @@ fn payable<'a>(
     Ok(payment)
 }
 
+/// Whether nobody scanned the code where only a scan begins a payment, and nobody can any more:
+/// there is nothing that could be closed.
+pub(crate) fn was_never_begun(payment: &Payment, now: Timestamp) -> bool {
+    payment.key.gateway == Gateway::Alipay
+        && payment.trade.is_none()
+        && payment.codes.iter().all(|code| !is_in_time(payment, code, now))
+}
+
 fn is_in_time(payment: &Payment, code: &Code, now: Timestamp) -> bool {
-    now <= payment.expires_at && now <= code.valid_until
+    // A code that was scanned in time has become a trade, which lives longer.
+    now <= payment.expires_at && (payment.trade.is_some() || now <= code.valid_until)
 }
 
 fn transaction(
     state: &mut State,
-    gateway: Gateway,
+    payment: &Payment,
     amount: Money,
     paid_at: Timestamp,
 ) -> Transaction {
     let number = state.ledger.next_number();
+    let begun = payment.trade.as_ref().filter(|_| payment.transactions.is_empty());
+    let gateway = payment.key.gateway;
     Transaction {
         number,
-        transaction_id: transaction_id(gateway, number, paid_at, &mut state.random),
+        transaction_id: begun.map_or_else(
+            || transaction_id(gateway, number, paid_at, &mut state.random),
+            |trade| trade.trade_no.clone(),
+        ),
         amount,
         paid_at,
         notifications: Deliveries::default(),
@@ -105,7 +198,7 @@ fn transaction(
 }
 
 /// A new transaction id of this gateway; the number keeps it unique.
-fn transaction_id(
+pub(crate) fn transaction_id(
     gateway: Gateway,
     number: u64,
     paid_at: Timestamp,
@@ -113,12 +206,15 @@ fn transaction_id(
 ) -> String {
     match gateway {
         Gateway::WechatPay => wechat_pay::objects::transaction_id(number, paid_at, random),
+        Gateway::Alipay => alipay::trade::trade_no(number, paid_at, random),
+        Gateway::Stripe => stripe::objects::intent_id(number, random),
     }
 }
 
 fn capture(
     state: &mut State,
     payment: &PaymentKey,
+    begun: Vec<Event>,
     transaction: Transaction,
     now: Timestamp,
 ) -> Result<(Paid, Vec<Job>), Problem> {
@@ -129,13 +225,14 @@ fn capture(
     };
     let subject = Subject::Transaction(transaction.transaction_id.clone());
     let announcement = delivery::announce(state, payment, subject, now);
-    let mut events = vec![Event::Captured { payment: payment.clone(), transaction }];
+    let mut events = begun;
+    events.push(Event::Captured { payment: payment.clone(), transaction });
     events.extend(announcement.events);
     state.record(events)?;
     Ok((paid, announcement.jobs))
 }
 
 /// Gateways report whole seconds.
-fn whole_second(at: Timestamp) -> Timestamp {
+pub(crate) fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }

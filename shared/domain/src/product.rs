@@ -281,12 +281,27 @@ impl Product {
         let starts = self.tiers.iter().map(|tier| tier.min_quantity);
         let ends = starts.clone().map(|start| start.saturating_sub(1));
         let quantities = starts.chain(ends).chain([self.min_quantity, self.max_quantity]);
-        let amounts = quantities
+        let amounts = self.amounts_of(quantities);
+        amounts.fold((i64::MAX, 0), |(min, max), amount| (min.min(amount), max.max(amount)))
+    }
+
+    /// Whether every order comes to a multiple of `step` minor units.
+    #[must_use]
+    pub fn comes_in_multiples_of(&self, step: i64) -> bool {
+        // A unit price is constant between two tiers: if two amounts in a row are multiples, their
+        // difference is, and so are all that follow.
+        let starts = self.tiers.iter().map(|tier| tier.min_quantity).chain([self.min_quantity]);
+        let quantities = starts.flat_map(|start| [start, start.saturating_add(1)]);
+        self.amounts_of(quantities).all(|amount| amount.checked_rem(step) == Some(0))
+    }
+
+    /// What orders of these quantities come to, as far as they can be ordered.
+    fn amounts_of(&self, quantities: impl Iterator<Item = u32>) -> impl Iterator<Item = i64> {
+        quantities
             .filter(|quantity| (self.min_quantity..=self.max_quantity).contains(quantity))
             .flat_map(|quantity| [Kind::First, Kind::Renewal].map(|kind| (kind, quantity)))
             .filter_map(|(kind, quantity)| self.unit_price(kind, quantity).times(quantity))
-            .map(|money| money.amount);
-        amounts.fold((i64::MAX, 0), |(min, max), amount| (min.min(amount), max.max(amount)))
+            .map(|money| money.amount)
     }
 
     fn check_names(&self) -> Result<(), InvalidProduct> {
@@ -507,6 +522,31 @@ mod tests {
     fn the_amount_range_sees_the_last_quantity_before_a_cheaper_tier() {
         let product = define(|p| p.tiers = vec![tier(60, 10, 5)]).unwrap();
         assert_eq!(product.amount_range(), (300, 59 * 1280));
+    }
+
+    #[test]
+    fn every_amount_is_a_multiple_or_the_product_is_not() {
+        for (first, renewal, quantities, tiers, step, is_one) in [
+            (1280, 990, (1, 90), vec![], 1, true),
+            (1280, 990, (1, 90), vec![], 10, true),
+            (1281, 990, (1, 90), vec![], 10, false),
+            (1280, 991, (1, 90), vec![], 10, false),
+            (5, 5, (2, 2), vec![], 10, true),
+            (5, 5, (2, 3), vec![], 10, false),
+            (10, 10, (1, 90), vec![tier(60, 10, 5)], 10, false),
+            (10, 10, (1, 60), vec![tier(60, 10, 5)], 10, true),
+            (10, 10, (1, 59), vec![tier(59, 10, 5)], 10, false),
+        ] {
+            let product = define(|p| {
+                p.first_unit_price = cny(first);
+                p.renewal_unit_price = cny(renewal);
+                (p.min_quantity, p.max_quantity) = quantities;
+                p.tiers = tiers.clone();
+            })
+            .unwrap();
+            let told = product.comes_in_multiples_of(step);
+            assert_eq!(told, is_one, "{first} {renewal} {quantities:?} {tiers:?} {step}");
+        }
     }
 
     #[test]

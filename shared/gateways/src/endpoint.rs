@@ -9,6 +9,8 @@ use crate::settings::SettingsError;
 
 /// The longest address for notifications: WeChat Pay's 255, which is the shortest of the limits.
 const NOTIFY_URL_LEN_MAX: usize = 255;
+/// The longest address to come back to. It is stored with every payment that is being created.
+const RETURN_URL_LEN_MAX: usize = 255;
 
 /// An address for notifications that a gateway accepts and can call.
 ///
@@ -18,6 +20,18 @@ pub(crate) fn notify_url(text: &str) -> Result<String, SettingsError> {
     url(text, "notify_url")?;
     if text.len() > NOTIFY_URL_LEN_MAX {
         return Err(SettingsError::new("notify_url", "is longer than 255 bytes"));
+    }
+    Ok(text.to_owned())
+}
+
+/// An address that the payer's browser is sent back to. Gateways write into its query.
+///
+/// # Errors
+/// [`SettingsError`] of `field`: it is no `https` URL, or too long.
+pub(crate) fn return_url(text: &str, field: &str) -> Result<String, SettingsError> {
+    address(text, field)?;
+    if text.len() > RETURN_URL_LEN_MAX {
+        return Err(SettingsError::new(field, "is longer than 255 bytes"));
     }
     Ok(text.to_owned())
 }
@@ -58,6 +72,14 @@ impl Endpoint {
 }
 
 fn url(text: &str, field: &str) -> Result<Uri, SettingsError> {
+    let uri = address(text, field)?;
+    if text.contains(['?', '#']) {
+        return Err(SettingsError::new(field, "has a query string or a fragment"));
+    }
+    Ok(uri)
+}
+
+fn address(text: &str, field: &str) -> Result<Uri, SettingsError> {
     let refuse = |problem| Err(SettingsError::new(field, problem));
     let Ok(uri) = text.parse::<Uri>() else {
         return refuse("is not a URL");
@@ -65,9 +87,6 @@ fn url(text: &str, field: &str) -> Result<Uri, SettingsError> {
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return refuse("is not an absolute URL");
     };
-    if text.contains(['?', '#']) {
-        return refuse("has a query string or a fragment");
-    }
     if authority.host().is_empty() || authority.as_str().contains('@') {
         return refuse("must name a host and no user");
     }

@@ -4,11 +4,16 @@
 //! randomness. Every reply is read into one of three kinds of answer: it happened, it did not
 //! happen, it is not known. What is not known is never guessed.
 
+pub mod alipay;
+mod answer;
+mod beijing;
 mod endpoint;
+mod header;
 mod pem;
 pub mod registry;
 mod rsa;
 pub mod settings;
+pub mod stripe;
 mod text;
 pub mod wechat_pay;
 
@@ -36,6 +41,8 @@ pub struct AmountLimits {
     pub min: i64,
     /// Largest.
     pub max: i64,
+    /// What every amount is a multiple of; 1 where any will do.
+    pub step: i64,
 }
 
 /// A payment to be created.
@@ -210,6 +217,13 @@ pub enum Event {
         /// The transaction and its amount.
         capture: Capture,
     },
+    /// A payment was captured, and the event does not say when: the gateway is to be asked.
+    PaidUndated {
+        /// The merchant order number: a payment id if it is ours.
+        payment_id: String,
+        /// The echo field, where the gateway sent one.
+        echo: Option<String>,
+    },
     /// A refund changed.
     Refund {
         /// What is refunded.
@@ -241,7 +255,7 @@ pub enum Distrust {
     StaleTimestamp,
     /// The key's serial is not known.
     UnknownKey,
-    /// A header is missing or malformed.
+    /// A header, or the field that stands for it, is missing or malformed.
     MissingHeader,
     /// It verifies but cannot be opened or read.
     Unreadable,

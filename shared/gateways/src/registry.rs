@@ -7,14 +7,19 @@ use domain::gateway::GatewayName;
 use serde_json::Value;
 
 use crate::Gateway;
+use crate::alipay::{self, Alipay};
 use crate::settings::SettingsError;
+use crate::stripe::{self, Stripe};
 use crate::wechat_pay::{self, WechatPay};
 
 type Build = fn(Value) -> Result<Arc<dyn Gateway>, SettingsError>;
 
 /// Every gateway there is. Adding a gateway means adding a row here.
-const GATEWAYS: &[(&str, Build)] =
-    &[(wechat_pay::NAME, |settings| Ok(Arc::new(WechatPay::new(settings.try_into()?)?)))];
+const GATEWAYS: &[(&str, Build)] = &[
+    (alipay::NAME, |settings| Ok(Arc::new(Alipay::new(settings.try_into()?)?))),
+    (stripe::NAME, |settings| Ok(Arc::new(Stripe::new(settings.try_into()?)?))),
+    (wechat_pay::NAME, |settings| Ok(Arc::new(WechatPay::new(settings.try_into()?)?))),
+];
 
 /// Every configured gateway. Built once at start-up.
 #[derive(Clone, Default)]

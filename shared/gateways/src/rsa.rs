@@ -13,17 +13,21 @@ use crate::settings::SettingsError;
 pub(crate) struct SigningKey(KeyPair);
 
 impl SigningKey {
-    /// The key of a PEM `PRIVATE KEY` (PKCS#8).
+    /// The key of a PEM `PRIVATE KEY` (PKCS#8) or `RSA PRIVATE KEY` (PKCS#1).
     ///
     /// # Errors
     /// [`SettingsError`] of `field`: it is anything else.
     pub(crate) fn from_pem(text: &str, field: &str) -> Result<Self, SettingsError> {
         let block = pem::one_block(text, field)?;
-        if block.label != "PRIVATE KEY" {
-            return Err(SettingsError::new(field, "is not a PEM `PRIVATE KEY` (PKCS#8)"));
-        }
-        KeyPair::from_pkcs8(&block.contents)
-            .map(Self)
+        let key = match block.label.as_str() {
+            "PRIVATE KEY" => KeyPair::from_pkcs8(&block.contents),
+            "RSA PRIVATE KEY" => KeyPair::from_der(&block.contents),
+            _ => {
+                let problem = "is neither a `PRIVATE KEY` nor an `RSA PRIVATE KEY`";
+                return Err(SettingsError::new(field, problem));
+            }
+        };
+        key.map(Self)
             .map_err(|_| SettingsError::new(field, "is not an RSA key of 2048 to 4096 bits"))
     }
 

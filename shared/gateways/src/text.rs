@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
 /// `text` as one segment of a path or one value of a query: everything but RFC 3986's unreserved
 /// characters is escaped, so that nothing on the way rewrites what was signed.
 pub(crate) fn percent_encoded(text: &str) -> String {
@@ -27,4 +29,22 @@ pub(crate) fn upper_hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02X}");
         text
     })
+}
+
+/// A request's contents. Structs of texts and numbers always serialise; empty contents would be
+/// refused as malformed.
+pub(crate) fn json(contents: &impl Serialize) -> String {
+    serde_json::to_string(contents).unwrap_or_default()
+}
+
+/// The bytes that lower-case hex digits stand for; `None` if `text` is anything else.
+pub(crate) fn from_lower_hex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte.wrapping_sub(b'0')),
+        b'a'..=b'f' => Some(byte.wrapping_sub(b'a').wrapping_add(10)),
+        _ => None,
+    };
+    let byte = |[high, low]: &[u8; 2]| Some(digit(*high)?.wrapping_shl(4) | digit(*low)?);
+    rest.is_empty().then(|| pairs.iter().map(byte).collect())?
 }

@@ -16,7 +16,6 @@ use std::fmt;
 use bytes::Bytes;
 use domain::gateway::GatewayName;
 use domain::money::Currency;
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
 
@@ -24,6 +23,7 @@ use self::notification::SealKeys;
 use self::sign::Signer;
 use self::trust::VerifyKeys;
 use self::wire::Transaction;
+use crate::answer;
 use crate::endpoint::{Endpoint, notify_url};
 use crate::settings::{SettingsError, identifier};
 use crate::text::percent_encoded;
@@ -38,7 +38,7 @@ pub use self::settings::{VerifyKeySettings, WechatPaySettings};
 pub const NAME: &str = "wechat_pay";
 
 /// From 1 fen to what a 32-bit `amount.total` holds.
-const LIMITS: AmountLimits = AmountLimits { min: 1, max: 2_147_483_647 };
+const LIMITS: AmountLimits = AmountLimits { min: 1, max: 2_147_483_647, step: 1 };
 
 /// A request signed just before `pay_by` is accepted for five minutes; another minute for the
 /// query to see what was accepted.
@@ -215,17 +215,8 @@ impl Gateway for WechatPay {
 /// read 2026-11-23.
 fn answer(status: StatusCode, failure: Option<&str>) -> Response<Bytes> {
     let Some(message) = failure else {
-        return with_status(status, Bytes::new());
+        return answer::empty(status);
     };
     let body = serde_json::json!({ "code": "FAIL", "message": message }).to_string();
-    let mut response = with_status(status, Bytes::from(body));
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    response
-}
-
-fn with_status(status: StatusCode, body: Bytes) -> Response<Bytes> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response
+    answer::with_body(status, "application/json", body)
 }

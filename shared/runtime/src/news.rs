@@ -11,11 +11,12 @@ use domain::decide::record_refund::{
 use domain::gateway::{Capture, GatewayName};
 use domain::ids::{BookingId, Echo, OrderId, PaymentId, RefundNumber};
 use domain::money::Money;
-use gateways::{Event, NamedPayment, Owner, RefundOutcome};
+use gateways::{Event, NamedPayment, Owner, QueryOutcome, RefundOutcome};
 use store::error::CommitError;
 use store::load::{Want, WantOrder};
 
 use crate::apply::{Step, TRIES_MAX, apply};
+use crate::create_payment::ask_for_payment;
 use crate::deps::Deps;
 use crate::gateway_calls;
 use crate::telemetry::{Metric, count};
@@ -84,6 +85,15 @@ pub async fn record_event(
                 }
             }
         }
+        Event::PaidUndated { payment_id, echo } => {
+            match ours(deps, gateway, payment_id, echo.as_deref()) {
+                Some(address) => ask_when_paid(deps, &address).await,
+                None => {
+                    count(Metric::NotificationNotOurs, "payment");
+                    Ok(())
+                }
+            }
+        }
         Event::Refund { payment, number, amount, outcome } => {
             let Some(news) = news_of(outcome) else {
                 return Ok(());
@@ -97,6 +107,18 @@ pub async fn record_event(
                 Told { kind: ForeignKind::Dispute, gateway, payment, number, amount: *amount };
             record_foreign_event(deps, told).await
         }
+    }
+}
+
+/// Lateness is judged by the gateway's own payment time, so that it has to be asked for where an
+/// event lacks it. Any other answer than that time contradicts the event, or is none.
+async fn ask_when_paid(deps: &Deps, at: &PaymentAddress) -> Result<(), Problem> {
+    match ask_for_payment(deps, at, None).await? {
+        QueryOutcome::Paid(_) => Ok(()),
+        QueryOutcome::Unpaid
+        | QueryOutcome::Closed
+        | QueryOutcome::NotFound
+        | QueryOutcome::Unknown(_) => Err(Problem::GatewayUnavailable),
     }
 }
 

@@ -138,6 +138,7 @@ fn payment(request: &CreateRequest, parameters: Value, now: Timestamp) -> Result
         expires_at: expires_at(request.time_expire.as_deref(), now)?,
         closed: false,
         codes: Vec::new(),
+        trade: None,
         transactions: Vec::new(),
         refunds: Vec::new(),
     })

@@ -7,12 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::error::Unspecified;
-use ring::rand::SystemRandom;
-use ring::signature::{
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey,
-};
+use ring::signature::RsaKeyPair;
 
 use crate::error::StartError;
+use crate::rsa;
 
 /// The serial of the merchant's certificate.
 pub(crate) const MERCHANT_SERIAL: &str = "4C415443485041590000000000000000000000A1";
@@ -34,7 +32,6 @@ pub struct Keys {
     merchant: Vec<u8>,
     public_key: RsaKeyPair,
     certificate: RsaKeyPair,
-    random: SystemRandom,
 }
 
 /// Which of its two keys the gateway signs with.
@@ -80,27 +77,24 @@ impl Keys {
     /// [`StartError::Key`]: an embedded key cannot be read.
     pub fn embedded() -> Result<Self, StartError> {
         Ok(Self {
-            merchant: der(
+            merchant: rsa::der(
                 "merchant_public_key.pem",
                 include_str!("../../keys/merchant_public_key.pem"),
             )?,
-            public_key: private_key(
+            public_key: rsa::private_key(
                 "wechatpay_private_key.pem",
                 include_str!("../../keys/wechatpay_private_key.pem"),
             )?,
-            certificate: private_key(
+            certificate: rsa::private_key(
                 "platform_private_key.pem",
                 include_str!("../../keys/platform_private_key.pem"),
             )?,
-            random: SystemRandom::new(),
         })
     }
 
     /// Whether the merchant signed this message; the signature is base64.
     pub(crate) fn merchant_signed(&self, message: &[u8], signature: &str) -> bool {
-        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.merchant);
-        let signature = STANDARD.decode(signature);
-        signature.is_ok_and(|signature| key.verify(message, &signature).is_ok())
+        rsa::signed(&self.merchant, message, signature)
     }
 
     /// The headers that sign a body.
@@ -132,9 +126,7 @@ impl Keys {
             KeyMode::PublicKey => &self.public_key,
             KeyMode::Certificate => &self.certificate,
         };
-        let mut signature = vec![0; key.public().modulus_len()];
-        key.sign(&RSA_PKCS1_SHA256, &self.random, message, &mut signature)?;
-        Ok(STANDARD.encode(signature))
+        rsa::sign(key, message)
     }
 }
 
@@ -149,13 +141,4 @@ pub fn seal(plaintext: &[u8], nonce: &str, context: &str) -> Result<String, Unsp
     let nonce = Nonce::assume_unique_for_key(nonce);
     key.seal_in_place_append_tag(nonce, Aad::from(context.as_bytes()), &mut sealed)?;
     Ok(STANDARD.encode(sealed))
-}
-
-fn private_key(name: &'static str, pem: &str) -> Result<RsaKeyPair, StartError> {
-    RsaKeyPair::from_pkcs8(&der(name, pem)?).map_err(|_| StartError::Key { name })
-}
-
-fn der(name: &'static str, pem: &str) -> Result<Vec<u8>, StartError> {
-    let lines = pem.lines().filter(|line| !line.starts_with("-----"));
-    STANDARD.decode(lines.collect::<String>()).map_err(|_| StartError::Key { name })
 }

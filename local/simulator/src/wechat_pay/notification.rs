@@ -4,44 +4,18 @@ use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
 use ring::aead::NONCE_LEN;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::keys::{KeyMode, Stamp, seal};
-use super::objects::{self, TradeState, key};
+use super::objects::{self, TradeState};
 use super::time::beijing;
 use crate::delivery::Outgoing;
-use crate::ledger::{
-    Deliveries, Delivery, Gateway, Money, Payment, Refund, RefundOutcome, Subject, Transaction,
-};
+use crate::hand_made::{self, HandMade, Mode};
+use crate::ledger::{Delivery, Gateway, Payment, Refund, RefundOutcome, Subject, Transaction};
 use crate::state::Shared;
 
 /// A receiver rejects what is 300 s off; this is one more.
-const STALE_S: i64 = 301;
-
-/// A notification that no payment caused, for tests of the callback.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct HandMade {
-    out_trade_no: String,
-    attach: Option<String>,
-    amount: Money,
-    success_time: Timestamp,
-    transaction_id: Option<String>,
-    #[serde(default)]
-    mode: Mode,
-}
-
-/// How a hand-made notification differs from a genuine one.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Mode {
-    #[default]
-    Valid,
-    BadSignature,
-    StaleTimestamp,
-    WrongMerchant,
-}
+pub(crate) const STALE_S: i64 = 301;
 
 /// What is sealed, and how it is labelled.
 struct Notice {
@@ -75,7 +49,7 @@ pub(crate) fn compose(shared: &Shared, delivery: &Delivery) -> Option<Outgoing> 
 
 /// Makes a notification out of nothing, for the configured callback.
 pub(crate) fn hand_made(shared: &Shared, request: &HandMade) -> Option<Outgoing> {
-    let (payment, transaction) = imagined(shared, request);
+    let (payment, transaction) = hand_made::imagined(shared, request);
     let mut plaintext = objects::paid(&payment, &transaction, TradeState::Success);
     if request.mode == Mode::WrongMerchant {
         *plaintext.get_mut("mchid")? = Value::from("1900000002");
@@ -88,9 +62,7 @@ pub(crate) fn hand_made(shared: &Shared, request: &HandMade) -> Option<Outgoing>
         original_type: "transaction",
         plaintext,
     };
-    let base = shared.config.callbacks_base_url.trim_end_matches('/');
-    let url = format!("{base}/{}", Gateway::WechatPay.name());
-    outgoing(shared, url, &notice, request.mode)
+    outgoing(shared, hand_made::url(shared, Gateway::WechatPay), &notice, request.mode)
 }
 
 /// Only 200 and 204 acknowledge.
@@ -112,7 +84,7 @@ fn payment_notice(payment: &Payment, transaction: &Transaction, delivery: &Deliv
 fn refund_notice(payment: &Payment, refund: &Refund, delivery: &Delivery) -> Option<Notice> {
     let total = payment.transaction(&refund.transaction_id)?.amount.amount;
     let (event_type, summary) = match refund.settled.as_ref()?.outcome {
-        RefundOutcome::Success => ("REFUND.SUCCESS", "退款成功"),
+        RefundOutcome::Success | RefundOutcome::FailedLater => ("REFUND.SUCCESS", "退款成功"),
         RefundOutcome::Abnormal => ("REFUND.ABNORMAL", "退款异常"),
         RefundOutcome::Closed => ("REFUND.CLOSED", "退款关闭"),
     };
@@ -124,35 +96,6 @@ fn refund_notice(payment: &Payment, refund: &Refund, delivery: &Delivery) -> Opt
         original_type: "refund",
         plaintext: objects::refund_notice(payment, refund, total),
     })
-}
-
-/// The payment that a hand-made notification tells of. It enters no ledger.
-fn imagined(shared: &Shared, request: &HandMade) -> (Payment, Transaction) {
-    let mut state = shared.lock();
-    let number = state.ledger.next_number();
-    let paid_at = request.success_time;
-    let fresh = || objects::transaction_id(number, paid_at, &mut state.random);
-    let transaction = Transaction {
-        number,
-        transaction_id: request.transaction_id.clone().unwrap_or_else(fresh),
-        amount: request.amount.clone(),
-        paid_at,
-        notifications: Deliveries::default(),
-    };
-    let payment = Payment {
-        key: key(&request.out_trade_no),
-        request: Value::Null,
-        amount: request.amount.clone(),
-        attach: request.attach.clone(),
-        notify_url: String::new(),
-        created_at: paid_at,
-        expires_at: paid_at,
-        closed: false,
-        codes: Vec::new(),
-        transactions: Vec::new(),
-        refunds: Vec::new(),
-    };
-    (payment, transaction)
 }
 
 fn outgoing(shared: &Shared, url: String, notice: &Notice, mode: Mode) -> Option<Outgoing> {

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use super::refusal::Refusal;
 use super::time::{beijing, beijing_date};
 use super::{APPID, MCHID};
-use crate::ledger::{Gateway, Payment, PaymentKey, Refund, RefundKey, RefundOutcome, Transaction};
+use crate::ledger::{
+    Gateway, Ledger, Payment, PaymentKey, Refund, RefundKey, RefundOutcome, Transaction,
+};
 use crate::random::Random;
 
 const OPENID: &str = "oLatchpay-simulated-payer001";
@@ -48,13 +50,19 @@ pub(super) fn refund_key(out_refund_no: &str) -> RefundKey {
     RefundKey { gateway: Gateway::WechatPay, refund_no: out_refund_no.to_owned() }
 }
 
+/// The payment of a transaction of this gateway.
+pub(super) fn by_transaction<'a>(ledger: &'a Ledger, transaction_id: &str) -> Option<&'a Payment> {
+    let payment = ledger.payment_by_transaction(transaction_id);
+    payment.filter(|payment| payment.key.gateway == Gateway::WechatPay)
+}
+
 /// 28 digits; the running number at the end keeps them unique.
 pub(crate) fn transaction_id(number: u64, paid_at: Timestamp, random: &mut Random) -> String {
     format!("420000{}{}{number:010}", random.digits(4), beijing_date(paid_at))
 }
 
 /// 28 digits; the running number at the end keeps them unique.
-pub(super) fn refund_id(number: u64, created_at: Timestamp, random: &mut Random) -> String {
+pub(crate) fn refund_id(number: u64, created_at: Timestamp, random: &mut Random) -> String {
     format!("503000{}{}{number:010}", random.digits(4), beijing_date(created_at))
 }
 
@@ -152,7 +160,7 @@ pub(super) fn refund_notice(payment: &Payment, refund: &Refund, total: i64) -> V
 pub(super) fn refund_status(refund: &Refund) -> &'static str {
     match refund.settled.as_ref().map(|settled| settled.outcome) {
         None => "PROCESSING",
-        Some(RefundOutcome::Success) => "SUCCESS",
+        Some(RefundOutcome::Success | RefundOutcome::FailedLater) => "SUCCESS",
         Some(RefundOutcome::Abnormal) => "ABNORMAL",
         Some(RefundOutcome::Closed) => "CLOSED",
     }

@@ -33,7 +33,7 @@ pub(super) fn by_transaction(
 ) -> Result<Reply, Refusal> {
     check_query(query)?;
     let state = shared.lock();
-    let known = state.ledger.payment_by_transaction(transaction_id);
+    let known = objects::by_transaction(&state.ledger, transaction_id);
     let payment = known.ok_or_else(Refusal::order_unknown)?;
     let transaction = payment.transaction(transaction_id).ok_or_else(Refusal::order_unknown)?;
     Ok(Reply::Json(paid(payment, transaction)))

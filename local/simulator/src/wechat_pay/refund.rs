@@ -128,7 +128,7 @@ fn named<'a>(
     request: &RefundRequest,
 ) -> Result<(&'a Payment, &'a Transaction), Refusal> {
     let payment = match (&request.transaction_id, &request.out_trade_no) {
-        (Some(id), _) => ledger.payment_by_transaction(id),
+        (Some(id), _) => objects::by_transaction(ledger, id),
         (None, Some(number)) => ledger.payment(&key(number)),
         (None, None) => None,
     };

@@ -1,7 +1,6 @@
 //! One call at the gateway: verified, dispatched, answered and signed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -9,13 +8,13 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use http_body_util::{Full, Limited};
 use serde_json::Value;
 use tokio::time::sleep;
 
 use super::keys::{KeyMode, Stamp};
 use super::refusal::Refusal;
 use super::{MOUNT_PATH, authorization, close, create, query, refund};
+use crate::calls;
 use crate::faults::{CallFate, Failure};
 use crate::state::Shared;
 
@@ -80,7 +79,7 @@ async fn read(request: Request) -> Result<Call, Refusal> {
 async fn answer(shared: &Shared, call: &Call) -> Result<Response, Refusal> {
     authorization::verify(&shared.wechat_pay, call, shared.now())?;
     let mode = check_headers(call)?;
-    let (fate, delay) = fate(shared);
+    let (fate, delay) = calls::fate(shared);
     if let CallFate::FailsBefore(failure) = fate {
         return fail(failure);
     }
@@ -90,12 +89,6 @@ async fn answer(shared: &Shared, call: &Call) -> Result<Response, Refusal> {
         CallFate::FailsAfter(failure) => fail(failure),
         CallFate::FailsBefore(_) | CallFate::Works => signed(shared, mode, reply),
     }
-}
-
-fn fate(shared: &Shared) -> (CallFate, Duration) {
-    let mut state = shared.lock();
-    let plan = state.faults.clone();
-    (plan.call_fate(&mut state.random), plan.call_delay())
 }
 
 /// Checks what every request must say about itself; answers the key that signs the reply.
@@ -143,26 +136,8 @@ fn dispatch(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
 fn segments(call: &Call) -> Result<Vec<String>, Refusal> {
     let path = call.path().strip_prefix(MOUNT_PATH).and_then(|path| path.strip_prefix('/'));
     let path = path.ok_or_else(|| Refusal::resource_unknown("no such call"))?;
-    let decoded: Option<Vec<String>> = path.split('/').map(percent_decoded).collect();
+    let decoded: Option<Vec<String>> = path.split('/').map(calls::percent_decoded).collect();
     decoded.ok_or_else(|| Refusal::parameter("the path is not percent-encoded UTF-8"))
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => {
-                hex_digit(bytes.next()?)?.checked_mul(16)?.checked_add(hex_digit(bytes.next()?)?)?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(decoded).ok()
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16)?.try_into().ok()
 }
 
 /// Signs a reply. Refusals are signed too, as the real gateway signs every reply to a request
@@ -204,27 +179,6 @@ fn json_response(status: StatusCode, body: String) -> Response {
 fn fail(failure: Failure) -> Result<Response, Refusal> {
     match failure {
         Failure::SystemError => Err(Refusal::system_error()),
-        // A body that breaks its own limit ends the connection before the reply is whole.
-        Failure::TornReply => Ok(Response::new(Body::new(Limited::new(Full::from("{}"), 1)))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_segment_is_percent_decoded_once() {
-        for (encoded, decoded) in [
-            ("a%7Cb%2A", Some("a|b*")),
-            ("%257C", Some("%7C")),
-            ("plain-_", Some("plain-_")),
-            ("%", None),
-            ("%7", None),
-            ("%zz", None),
-            ("%ff", None),
-        ] {
-            assert_eq!(percent_decoded(encoded).as_deref(), decoded, "{encoded}");
-        }
+        Failure::TornReply => Ok(calls::torn_reply()),
     }
 }

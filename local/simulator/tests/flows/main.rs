@@ -7,11 +7,13 @@
     reason = "helpers of tests, outside of test functions"
 )]
 
+mod alipay;
 mod calls;
 mod create;
 mod faults;
 mod notifications;
 mod refunds;
 mod restart;
+mod stripe;
 mod support;
 mod wallet;

@@ -123,9 +123,8 @@ impl Stack {
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut SimulatorConfig)) -> Self {
         let callback = Callback::default();
-        let routes = Router::new()
-            .route("/callbacks/wechat_pay", post(receive))
-            .with_state(callback.clone());
+        let routes =
+            Router::new().route("/callbacks/{gateway}", post(receive)).with_state(callback.clone());
         let callback_base = serve(routes).await;
         let callbacks_base_url = format!("{callback_base}/callbacks");
         let notify_url = format!("{callbacks_base_url}/wechat_pay");
@@ -391,7 +390,7 @@ async fn receive(State(callback): State<Callback>, headers: HeaderMap, body: Byt
     StatusCode::from_u16(status).unwrap()
 }
 
-async fn serve(routes: Router) -> String {
+pub(crate) async fn serve(routes: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });

@@ -4,21 +4,18 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request};
 use jiff::Timestamp;
-use jiff::tz::Offset;
-use serde::Serialize;
 
 use super::WechatPay;
 use super::sign::Unsigned;
 use super::wire::{CloseOrder, NativeOrder, NewRefund, NewRefundAmount, OrderAmount};
-use crate::text::cut;
+use crate::beijing;
+use crate::text::{cut, json};
 use crate::{NewPayment, RefundRequest, Stamp};
 
 /// `string(127)` in the documentation does not say what it counts; bytes are the fewer.
 const DESCRIPTION_LEN_MAX: usize = 127;
 /// `string(80)`, likewise.
 const REASON_LEN_MAX: usize = 80;
-/// Beijing time, in hours ahead of UTC.
-const BEIJING: Offset = Offset::constant(8);
 
 impl WechatPay {
     pub(super) fn order_body(&self, payment: &NewPayment<'_>) -> String {
@@ -87,19 +84,5 @@ impl WechatPay {
 
 /// Whole seconds, with the offset that the documentation's examples have.
 fn beijing_time(at: Timestamp) -> String {
-    let local = BEIJING.to_datetime(at);
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}+08:00",
-        local.year(),
-        local.month(),
-        local.day(),
-        local.hour(),
-        local.minute(),
-        local.second()
-    )
-}
-
-/// Structs of texts and numbers always serialise; an empty body would be refused as malformed.
-fn json(body: &impl Serialize) -> String {
-    serde_json::to_string(body).unwrap_or_default()
+    format!("{}+08:00", beijing::text(at, 'T'))
 }

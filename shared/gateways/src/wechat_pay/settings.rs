@@ -23,7 +23,7 @@ pub struct WechatPaySettings {
     pub appid: String,
     /// The serial number of the merchant's own API certificate, in hex. Not the platform's.
     pub merchant_serial: String,
-    /// The private key of that certificate: PKCS#8, PEM. Secret.
+    /// The private key of that certificate: PKCS#8 or PKCS#1, PEM. Secret.
     pub merchant_private_key_pem: String,
     /// `APIv3` keys of 32 bytes; all are tried, because a change of key has no overlap. Secret.
     pub apiv3_keys: Vec<String>,

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 
 use super::settings::{VerifyKeySettings, hex_serial};
+use crate::header::{single, unix_seconds};
 use crate::rsa::VerifyingKey;
 use crate::settings::SettingsError;
 use crate::{Distrust, pem};
@@ -102,23 +103,6 @@ impl<'a> Headers<'a> {
         let head = format!("{}\n{}\n", self.timestamp, self.nonce);
         [head.as_bytes(), body, b"\n"].concat()
     }
-}
-
-/// The value of a header that must be there once: of two, either could be the forged one.
-fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Distrust> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().map_err(|_| Distrust::MissingHeader),
-        (None | Some(_), None | Some(_)) => Err(Distrust::MissingHeader),
-    }
-}
-
-fn unix_seconds(text: &str) -> Result<i64, Distrust> {
-    // `parse` alone would take a sign.
-    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Distrust::MissingHeader);
-    }
-    text.parse().map_err(|_| Distrust::MissingHeader)
 }
 
 fn verify_key(row: &VerifyKeySettings, own: &[u8]) -> Result<VerifyKey, SettingsError> {

@@ -166,6 +166,6 @@ fn only_yuan_are_taken_from_one_fen_to_what_32_bits_hold() {
     let gateway = adapter(settings());
     let limits = |code| gateway.limits(Currency::parse(code).unwrap());
     let max = i64::from(i32::MAX);
-    assert_eq!(limits("CNY"), Some(AmountLimits { min: 1, max }));
+    assert_eq!(limits("CNY"), Some(AmountLimits { min: 1, max, step: 1 }));
     assert_eq!(limits("USD"), None);
 }

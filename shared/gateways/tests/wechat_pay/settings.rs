@@ -86,7 +86,7 @@ fn wrong_secrets_are_refused() {
     let mislabelled = PUBLIC_KEY_PEM.replace("PUBLIC", "PRIVATE");
     for (value, problem) in [
         ("MIIE", "is not a PEM text"),
-        (PUBLIC_KEY_PEM, "is not a PEM `PRIVATE KEY` (PKCS#8)"),
+        (PUBLIC_KEY_PEM, "is neither a `PRIVATE KEY` nor an `RSA PRIVATE KEY`"),
         (&mislabelled, "is not an RSA key of 2048 to 4096 bits"),
     ] {
         check(key, json!(value), &format!("{key} {problem}"));

@@ -111,7 +111,7 @@ fn check_event(expect: &Value, event: &Event) {
             assert_eq!(expect["gateway_id"], capture.transaction_id);
             assert_eq!(capture.captured, cny(expect["amount_fen"].as_i64().unwrap()));
         }
-        Event::Dispute { .. } => panic!("no vector is a dispute"),
+        Event::PaidUndated { .. } | Event::Dispute { .. } => panic!("no vector tells {event:?}"),
         Event::Refund { payment, number, amount, outcome } => {
             assert_eq!(expect["refund_state"], "refunded");
             assert_eq!(*outcome, RefundOutcome::Succeeded);

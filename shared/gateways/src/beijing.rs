@@ -1,0 +1,28 @@
+//! Beijing time, which China's gateways write and read.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+
+/// Eight hours ahead of UTC, all year.
+const BEIJING: Offset = Offset::constant(8);
+
+/// Date and time in whole seconds, with `separator` between them.
+pub(crate) fn text(at: Timestamp, separator: char) -> String {
+    let local = BEIJING.to_datetime(at);
+    format!(
+        "{:04}-{:02}-{:02}{separator}{:02}:{:02}:{:02}",
+        local.year(),
+        local.month(),
+        local.day(),
+        local.hour(),
+        local.minute(),
+        local.second()
+    )
+}
+
+/// The instant of `yyyy-MM-dd HH:mm:ss`; `None` if it is anything else.
+pub(crate) fn instant(text: &str) -> Option<Timestamp> {
+    let local = DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
+    BEIJING.to_timestamp(local).ok()
+}
