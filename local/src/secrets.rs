@@ -44,7 +44,8 @@ fn fresh(random: &Randomness) -> Value {
     json!({ "id_secret": secret(), "token_keys": [{ "id": "laptop", "key": secret() }] })
 }
 
-/// The simulator's merchant at WeChat Pay, with our callback route as the address for notifications.
+/// The simulator's merchant at WeChat Pay, with our callback route as the address for
+/// notifications.
 fn wechat_pay_settings(base_url: &str) -> Value {
     let merchant = wechat_pay::merchant_settings();
     let verify_keys: Vec<Value> = merchant

@@ -126,6 +126,7 @@ const GATEWAYS: &[&str] = &[
     "base64",
     "bytes",
     "domain",
+    "form_urlencoded",
     "http",
     "jiff",
     "ring",

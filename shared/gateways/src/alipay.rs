@@ -38,7 +38,7 @@ pub use self::settings::AlipaySettings;
 pub const NAME: &str = "alipay";
 
 /// From 0.01 to 100,000,000 yuan: the range of `total_amount`.
-const LIMITS: AmountLimits = AmountLimits { min: 1, max: 10_000_000_000 };
+const LIMITS: AmountLimits = AmountLimits { min: 1, max: 10_000_000_000, step: 1 };
 
 /// A code can be scanned for two hours after it was made, whatever timeout it was given. Source:
 /// `qr_code_timeout_express` of precreate, read 2026-11-23.

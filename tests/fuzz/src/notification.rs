@@ -85,7 +85,7 @@ fn check_answer(peer: &dyn Peer, acknowledgement: Acknowledgement) {
 /// What an event carries is read further.
 fn follow(event: &Event) {
     match event {
-        Event::Paid { payment_id, echo, .. } => {
+        Event::Paid { payment_id, echo, .. } | Event::PaidUndated { payment_id, echo, .. } => {
             crate::identifier::check(payment_id.as_bytes());
             crate::identifier::check(echo.as_deref().unwrap_or_default().as_bytes());
         }

@@ -337,7 +337,8 @@ fn end(asked: Option<i64>, now: Timestamp) -> Result<Timestamp, Refusal> {
     let life = end.duration_since(now);
     if life < SignedDuration::from_secs(LIFE_S_MIN) {
         return Err(refused(
-            "The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation.",
+            "The `expires_at` timestamp must be at least 30 minutes from Checkout Session \
+             creation.",
         ));
     }
     if life >= SignedDuration::from_secs(LIFE_S) {

@@ -260,7 +260,7 @@ fn whatever_a_number_holds_is_escaped() {
 fn only_yuan_are_taken_from_one_fen_to_a_hundred_million_yuan() {
     let gateway = adapter(settings());
     let limits = |code| gateway.limits(Currency::parse(code).unwrap());
-    assert_eq!(limits("CNY"), Some(AmountLimits { min: 1, max: 10_000_000_000 }));
+    assert_eq!(limits("CNY"), Some(AmountLimits { min: 1, max: 10_000_000_000, step: 1 }));
     assert_eq!(limits("USD"), None);
 }
 

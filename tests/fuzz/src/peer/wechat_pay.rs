@@ -129,7 +129,9 @@ impl Peer for WechatPayPeer {
                 assert_eq!(kind, format!("REFUND.{status}"));
                 check_refund_state(status, outcome);
             }
-            Event::Dispute { .. } => panic!("WeChat Pay tells of no dispute: {event:?}"),
+            Event::PaidUndated { .. } | Event::Dispute { .. } => {
+                panic!("WeChat Pay tells no such thing: {event:?}")
+            }
         }
     }
 
