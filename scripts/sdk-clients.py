@@ -8,7 +8,6 @@ index can be reached to make it, this says so and ends well.
 """
 
 import base64
-import collections
 import http.server
 import json
 import os
@@ -27,7 +26,6 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 REQUIREMENTS = "scripts/sdk-requirements.txt"
-KEYS = "local/simulator/keys"
 VENV = ".tools/sdk-venv"
 PATIENCE_S = 30
 PAUSE_S = 0.1
@@ -83,6 +81,7 @@ def is_ready():
 class Notification(NamedTuple):
     """A delivery, as the callback gets it: names of headers in lower case, the body as bytes."""
 
+    gateway: str
     headers: dict
     body: bytes
 
@@ -90,15 +89,14 @@ class Notification(NamedTuple):
 class Callback(http.server.BaseHTTPRequestHandler):
     """Stands in for the `callback` function behind the laptop's port, and keeps what arrives."""
 
-    # Gateway to its deliveries, the oldest first.
-    arrived = collections.defaultdict(queue.Queue)
+    arrived = queue.Queue()
 
     def do_POST(self):
         event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         encoded = event["isBase64Encoded"]
         body = base64.b64decode(event["body"]) if encoded else event["body"].encode()
         gateway = event["rawPath"].rsplit("/", 1)[-1]
-        Callback.arrived[gateway].put(Notification(event["headers"], body))
+        Callback.arrived.put(Notification(gateway, event["headers"], body))
         # Every gateway takes this for an acknowledgement.
         answer = json.dumps({"statusCode": 200, "body": "success"}).encode()
         self.send_response(200)
@@ -114,11 +112,14 @@ class Laptop:
     """The program on a free port, keeping nothing, and its callbacks answered by this script."""
 
     def __init__(self, program):
+        self.folder = tempfile.TemporaryDirectory()
         self.callbacks = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Callback)
         threading.Thread(target=self.callbacks.serve_forever, daemon=True).start()
         functions = f"http://127.0.0.1:{self.callbacks.server_port}"
+        # With a port for the store it writes down what the functions get, the settings included.
         self.process = subprocess.Popen(
-            [program, "--port", "0", "--in-memory", "--functions", functions],
+            [program, "--port", "0", "--in-memory", "--functions", functions]
+            + ["--store-port", "0", "--data", self.folder.name],
             stdout=subprocess.PIPE,
             encoding="utf-8",
         )
@@ -129,6 +130,7 @@ class Laptop:
             self.__exit__()
             raise SystemExit(f"the program did not become ready: {ready}")
         self.base_url = ready[1]
+        self.settings = self.settings_of_gateways()
         return self
 
     def __exit__(self, *_):
@@ -136,25 +138,42 @@ class Laptop:
         self.process.wait()
         self.callbacks.shutdown()
         self.callbacks.server_close()
+        self.folder.cleanup()
 
-    def notify_url(self, gateway):
-        return f"{self.base_url}/v1/callbacks/{gateway}"
+    def settings_of_gateways(self):
+        """What each adapter is configured with: gateway to its settings."""
+        name = "LATCHPAY_SECRETS="
+        with open(os.path.join(self.folder.name, "functions.env"), encoding="utf-8") as lines:
+            written = [line.removeprefix(name) for line in lines if line.startswith(name)]
+        return json.loads(written[0].strip().strip("'"))["gateways"]
 
     def control(self, name, body=None, method=None):
         """Status and answer of one of the simulator's controls."""
         data = None if body is None else json.dumps(body).encode()
-        url = f"{self.base_url}/simulator/{name}"
+        request = urllib.request.Request(f"{self.base_url}/simulator/{name}", data, method=method)
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, data, method=method)) as reply:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
                 return reply.status, json.load(reply)
         except urllib.error.HTTPError as refusal:
             return refusal.code, json.load(refusal)
 
+    def put(self, name, body):
+        status, answer = self.control(name, body, "PUT")
+        if status != 200:
+            raise SystemExit(f"{name} does not take {body}: {status} {answer}")
+
+    def forget_notifications(self):
+        Callback.arrived = queue.Queue()
+
     def next_notification(self, gateway):
-        try:
-            return Callback.arrived[gateway].get(timeout=PATIENCE_S)
-        except queue.Empty:
-            raise SystemExit(f"{gateway}: no notification in {PATIENCE_S} s") from None
+        """The next delivery of a gateway; what another one repeats is passed over."""
+        while True:
+            try:
+                notification = Callback.arrived.get(timeout=PATIENCE_S)
+            except queue.Empty:
+                raise SystemExit(f"{gateway}: no notification in {PATIENCE_S} s") from None
+            if notification.gateway == gateway:
+                return notification
 
     def pay(self, code):
         return self.control("pay", {"code_url": code})
@@ -203,11 +222,6 @@ def failure(call, kind=Exception):
     return f"it did not fail, and answered {answer!r}"
 
 
-def key_of(name):
-    with open(os.path.join(KEYS, name), encoding="utf-8") as pem:
-        return pem.read()
-
-
 def stranger():
     """A private and a public key that nobody knows, PEM."""
     from cryptography.hazmat.primitives import serialization
@@ -230,11 +244,11 @@ def order_number():
 
 
 class State(NamedTuple):
-    """What a gateway says of an order: its own word, minor units, and the transaction."""
+    """What a gateway says of an order or a refund: its own word, minor units, the transaction."""
 
     word: str
     amount: int
-    transaction: str | None
+    transaction: str
 
 
 # WeChat Pay.
@@ -245,42 +259,38 @@ class WeChatPay:
 
     gateway = "wechat_pay"
     paid, refunded, closed = "SUCCESS", "SUCCESS", "CLOSED"
+    faults = {}
 
-    # As in local/simulator/src/wechat_pay.rs and its keys.rs.
-    MOUNT_PATH = "/simulator/wechat_pay"
-    MERCHANT = {
-        "mchid": "1900000001",
-        "appid": "wx00000000latchpay",
-        "cert_serial_no": "4C415443485041590000000000000000000000A1",
-        "apiv3_key": "LatchpaySimulatorApiV3Key0123456",
-    }
-    SERIALS = {
-        "public key": "PUB_KEY_ID_0119000000012026112300000000000001",
-        "certificate": "4C41544348504159000000000000000000000001",
-    }
+    # How a key's PEM begins, and what kind of key it is.
+    KINDS = {"-----BEGIN PUBLIC KEY": "public key", "-----BEGIN CERTIFICATE": "certificate"}
 
     def __init__(self, laptop, kind):
         """Replies are asked for under the key of this kind."""
         self.title = f"WeChat Pay by {kind}"
         self.laptop = laptop
-        self.own_key = key_of("merchant_private_key.pem")
-        self.public_key = key_of("wechatpay_public_key.pem")
+        self.settings = laptop.settings[self.gateway]
+        self.own_key = self.settings["merchant_private_key_pem"]
         # Notifications come under either key, so that each is read by the client that has it.
+        keys = {self.kind(key): key for key in self.settings["verify_keys"]}
+        self.key, certificate = keys["public key"], keys["certificate"]
         self.clients = {
-            self.SERIALS["public key"]: self.by_public_key(self.own_key, self.public_key),
-            self.SERIALS["certificate"]: self.by_certificate(self.own_key),
+            self.key["serial"]: self.by_public_key(self.own_key, self.key),
+            certificate["serial"]: self.by_certificate(certificate),
         }
-        self.sdk = self.clients[self.SERIALS[kind]]
+        self.sdk = self.clients[keys[kind]["serial"]]
 
-    def by_public_key(self, private_key, public_key):
-        serial = self.SERIALS["public key"]
-        return self.client(private_key, public_key=public_key, public_key_id=serial)
+    def kind(self, key):
+        return next(kind for begin, kind in self.KINDS.items() if key["pem"].startswith(begin))
 
-    def by_certificate(self, private_key):
+    def by_public_key(self, private_key, key):
+        return self.client(private_key, public_key=key["pem"], public_key_id=key["serial"])
+
+    def by_certificate(self, key):
         """The SDK takes certificates from a folder, and reads it once."""
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copy(os.path.join(KEYS, "platform_certificate.pem"), folder)
-            return self.client(private_key, cert_dir=folder)
+            with open(os.path.join(folder, "certificate.pem"), "w", encoding="utf-8") as pem:
+                pem.write(key["pem"])
+            return self.client(self.own_key, cert_dir=folder)
 
     def client(self, private_key, **verifying):
         """The SDK, pointed at the simulator. Paths are signed, so that the prefix has to be too."""
@@ -289,14 +299,18 @@ class WeChatPay:
 
         sdk = Sdk(
             WeChatPayType.NATIVE,
+            mchid=self.settings["mchid"],
+            appid=self.settings["appid"],
+            cert_serial_no=self.settings["merchant_serial"],
+            apiv3_key=self.settings["apiv3_keys"][0],
             private_key=private_key,
-            notify_url=self.laptop.notify_url(self.gateway),
-            **self.MERCHANT,
+            notify_url=self.settings["notify_url"],
             **verifying,
         )
         core, request = sdk._core, sdk._core.request
+        prefix = urllib.parse.urlsplit(self.settings["base_url"]).path
         core._gate_way = self.laptop.base_url
-        core.request = lambda path, *rest, **named: request(self.MOUNT_PATH + path, *rest, **named)
+        core.request = lambda path, *rest, **named: request(prefix + path, *rest, **named)
         return sdk
 
     def answer(self, reply, expected=200):
@@ -352,13 +366,15 @@ class WeChatPay:
             if serials == set(self.clients):
                 break
         yield "notifications under either key are genuine", set(self.clients), serials
-        wrong = self.by_public_key(stranger()[0], self.public_key)
+        private_key, public_key = stranger()
+        wrong = self.by_public_key(private_key, self.key)
         status, body = wrong.query(out_trade_no=order)
         found = f"{status} {json.loads(body)['code']}"
         yield "another merchant's key is refused", "401 SIGN_ERROR", found
-        foreign = self.by_public_key(self.own_key, stranger()[1])
+        foreign = self.by_public_key(self.own_key, {**self.key, "pem": public_key})
         found = failure(lambda: foreign.query(out_trade_no=order))
-        yield "a reply under another key is refused", "Exception('failed to verify the signature')", found
+        refused = "failed to verify the signature" in found
+        yield "a reply under another key is refused", True, refused or found
 
 
 # Alipay.
@@ -367,35 +383,36 @@ class WeChatPay:
 class Alipay:
     """By `python-alipay-sdk`, which verifies the signature of every reply by itself."""
 
-    title = "Alipay"
     gateway = "alipay"
     paid, refunded, closed = "TRADE_SUCCESS", "REFUND_SUCCESS", "TRADE_CLOSED"
+    # A balance gets its money back within the call, so that the reply says how much went back.
+    faults = {"refund_delay_ms": 0}
 
-    # As in local/simulator/src/alipay.rs.
-    GATEWAY_PATH = "/simulator/alipay/gateway.do"
-    APP_ID = "2021000000000001"
+    # Which of its keys signs, in the order of the settings.
+    SIGNS = ["current", "previous"]
 
-    def __init__(self, laptop):
+    def __init__(self, laptop, signs):
         # The gateway wants Beijing time, and the SDK writes that of its machine.
         os.environ["TZ"] = "CST-8"
         time.tzset()
-        # A balance gets its money back within the call, so that the reply says how much went back.
-        laptop.control("faults", {"refund_delay_ms": 0}, method="PUT")
+        self.title = f"Alipay by its {signs} key"
         self.laptop = laptop
-        self.own_key = key_of("alipay_app_private_key.pem")
-        self.alipay_key = key_of("alipay_public_key.pem")
+        self.settings = laptop.settings[self.gateway]
+        self.own_key = self.settings["app_private_key_pem"]
+        self.alipay_key = self.settings["verify_keys"][self.SIGNS.index(signs)]
         self.sdk = self.client(self.own_key, self.alipay_key)
+        laptop.put("alipay/key", {"signs": signs})
 
     def client(self, private_key, public_key):
         from alipay import AliPay
 
         sdk = AliPay(
-            appid=self.APP_ID,
-            app_notify_url=self.laptop.notify_url(self.gateway),
+            appid=self.settings["app_id"],
+            app_notify_url=self.settings["notify_url"],
             app_private_key_string=private_key,
             alipay_public_key_string=public_key,
         )
-        sdk._gateway = self.laptop.base_url + self.GATEWAY_PATH
+        sdk._gateway = self.settings["base_url"] + "/gateway.do"
         return sdk
 
     def answer(self, reply, expected="10000"):
@@ -453,11 +470,12 @@ class Alipay:
 
     def particulars(self, order, state):
         """Neither side takes a signature by another key."""
-        wrong = self.client(stranger()[0], self.alipay_key)
+        private_key, public_key = stranger()
+        wrong = self.client(private_key, self.alipay_key)
         found = failure(lambda: wrong.api_alipay_trade_query(out_trade_no=order))
         refused = "isv.invalid-signature" in found and "code:40002" in found
         yield "another app's key is refused", True, refused or found
-        foreign = self.client(self.own_key, stranger()[1])
+        foreign = self.client(self.own_key, public_key)
         found = failure(lambda: foreign.api_alipay_trade_query(out_trade_no=order))
         yield "a reply under another key is refused", "AliPayValidationError()", found
 
@@ -481,22 +499,20 @@ class Stripe:
     gateway = "stripe"
     refunded = "succeeded"
 
-    # As in local/simulator/src/stripe.rs.
-    MOUNT_PATH = "/simulator/stripe"
-    SECRET_KEY = "sk_test_latchpaySimulatorThrowAwayKey000001"
-    WEBHOOK_SECRET = "whsec_latchpaySimulatorThrowAwaySecretNew01"
+    faults = {}
 
     def __init__(self, laptop):
         self.laptop = laptop
-        self.sdk = self.client(self.SECRET_KEY)
+        self.settings = laptop.settings[self.gateway]
+        self.secret, self.previous_secret = self.settings["webhook_secrets"]
+        self.sdk = self.client(self.settings["secret_key"])
         # Order to the id that Stripe gave it: there is no asking by a number of ours.
         self.made = {}
 
     def client(self, secret_key):
         from stripe import StripeClient
 
-        api = self.laptop.base_url + self.MOUNT_PATH
-        return StripeClient(secret_key, base_addresses={"api": api}).v1
+        return StripeClient(secret_key, base_addresses={"api": self.settings["base_url"]}).v1
 
     def create(self, order):
         made = self.opened(order, self.parameters(order))
@@ -514,11 +530,14 @@ class Stripe:
         return State(refund.status, refund.amount, refund.payment_intent)
 
     def read(self, notification):
+        return self.read_by(self.secret, notification)
+
+    def read_by(self, secret, notification):
         from stripe import SignatureVerificationError, Webhook
 
         signature = notification.headers["stripe-signature"]
         try:
-            return Webhook.construct_event(notification.body, signature, self.WEBHOOK_SECRET)
+            return Webhook.construct_event(notification.body, signature, secret)
         except SignatureVerificationError:
             return None
 
@@ -532,7 +551,7 @@ class Stripe:
         return told.data.object.metadata["echo"]
 
     def particulars(self, order, state):
-        """A key for repeats names one call, and neither a key nor a list finds more than there is."""
+        """A repeat finds what it made before, another call under its key does not."""
         from stripe import AuthenticationError, IdempotencyError
 
         again = self.opened(order, self.parameters(order))
@@ -543,9 +562,20 @@ class Stripe:
         refunds = self.sdk.refunds.list({"payment_intent": state.transaction}).data
         amounts = [refund.amount for refund in refunds]
         yield "the list of refunds has the one that was made", [REFUNDED], amounts
+        self.laptop.put("faults", {"webhook_secret_rolls": True})
+        self.laptop.control("replay", {"transaction_id": state.transaction})
+        yield "while the secret rolls, both sign", True, any(map(self.both_sign, self.arriving()))
         self.sdk = self.client("sk_test_another")
         found = failure(lambda: self.query(order), AuthenticationError)
         yield "another account's key is refused", True, "Invalid API Key" in found or found
+
+    def arriving(self):
+        for _ in range(DELIVERIES_MAX):
+            yield self.laptop.next_notification(self.gateway)
+
+    def both_sign(self, notification):
+        both = [self.secret, self.previous_secret]
+        return all(self.read_by(secret, notification) for secret in both)
 
 
 class StripeSession(Stripe):
@@ -624,6 +654,8 @@ class StripeIntent(Stripe):
 def play(laptop, gateway, checks):
     """An order is paid, partly given back, another one closed, and what is forged refused."""
     checks.section = gateway.title
+    laptop.put("faults", gateway.faults)
+    laptop.forget_notifications()
     order, refund_number = order_number(), order_number()
     code = gateway.create(order)
     checks.holds("an order gets a code", bool(code), code)
@@ -651,7 +683,7 @@ def check_notification(laptop, gateway, checks, subject, state):
         if tells(told) == state:
             break
     checks.equal(f"a genuine notification tells of the {subject}", state, tells(told))
-    altered = Notification(notification.headers, notification.body.replace(b"2", b"3", 1))
+    altered = notification._replace(body=notification.body.replace(b"2", b"3", 1))
     checks.equal("altered, it is refused", None, gateway.read(altered))
     return told
 
@@ -677,16 +709,26 @@ def check_close(laptop, gateway, checks):
     checks.equal("a closed order is not paid", (409, "code_closed"), refused)
 
 
+def sections(laptop):
+    """A client at a time, because some change what the simulator signs with from then on."""
+    for kind in WeChatPay.KINDS.values():
+        yield WeChatPay(laptop, kind)
+    for signs in Alipay.SIGNS:
+        yield Alipay(laptop, signs)
+    yield StripeSession(laptop)
+    yield StripeIntent(laptop)
+
+
 def main():
     if os.path.realpath(sys.prefix) != os.path.realpath(VENV):
         enter_environment()
-    checks = Checks()
+    checks, played = Checks(), set()
     with Laptop(sys.argv[1]) as laptop:
-        for kind in WeChatPay.SERIALS:
-            play(laptop, WeChatPay(laptop, kind), checks)
-        play(laptop, Alipay(laptop), checks)
-        play(laptop, StripeSession(laptop), checks)
-        play(laptop, StripeIntent(laptop), checks)
+        for gateway in sections(laptop):
+            play(laptop, gateway, checks)
+            played.add(gateway.gateway)
+        checks.section = "SDK clients"
+        checks.equal("no gateway of the laptop was left out", set(laptop.settings), played)
     with open(REQUIREMENTS, encoding="utf-8") as pins:
         sdks = [pin.split("==")[0] for pin in pins]
     versions = ", ".join(f"{sdk} {version(sdk)}" for sdk in sdks)
