@@ -8,6 +8,7 @@ index can be reached to make it, this says so and ends well.
 """
 
 import base64
+import contextlib
 import http.server
 import json
 import os
@@ -31,8 +32,8 @@ PAUSE_S = 0.1
 # How many deliveries are read for the one that is looked for: chance has a hand in which come.
 DELIVERIES_MAX = 64
 
-# What an order costs and what goes back of it, in fen. A repeated refund that counted twice would
-# still fit into the order, so that it would show.
+# What an order costs, as a day of the seeded product does, and what goes back of it, in fen. A
+# repeated refund that counted twice would still fit into the order, so that it would show.
 AMOUNT = 1280
 REFUNDED = 500
 
@@ -107,17 +108,26 @@ class Callback(http.server.BaseHTTPRequestHandler):
         """Says nothing: each check has its own line."""
 
 
-class Laptop:
-    """The program on a free port, keeping nothing, and its callbacks answered by this script."""
+@contextlib.contextmanager
+def callbacks():
+    """Answers callbacks while it is open; gives the address of the Lambda endpoint that it is."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Callback)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
-    def __init__(self, program):
+
+class Laptop:
+    """The program on a free port, keeping nothing."""
+
+    def __init__(self, program, *options):
         self.folder = tempfile.TemporaryDirectory()
-        self.callbacks = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Callback)
-        threading.Thread(target=self.callbacks.serve_forever, daemon=True).start()
-        functions = f"http://127.0.0.1:{self.callbacks.server_port}"
         # With a port for the store it writes down what the functions get, the settings included.
         self.process = subprocess.Popen(
-            [program, "--port", "0", "--in-memory", "--functions", functions]
+            [program, "--port", "0", "--in-memory", *options]
             + ["--store-port", "0", "--data", self.folder.name],
             stdout=subprocess.PIPE,
             encoding="utf-8",
@@ -135,8 +145,6 @@ class Laptop:
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait()
-        self.callbacks.shutdown()
-        self.callbacks.server_close()
         self.folder.cleanup()
 
     def settings_of_gateways(self):
@@ -146,15 +154,18 @@ class Laptop:
             written = [line.removeprefix(name) for line in lines if line.startswith(name)]
         return json.loads(written[0].strip().strip("'"))["gateways"]
 
-    def control(self, name, body=None, method=None):
-        """Status and answer of one of the simulator's controls."""
+    def call(self, path, body=None, method=None, headers={}):
+        """Status and answer of a call with JSON."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.base_url}/simulator/{name}", data, method=method)
+        request = urllib.request.Request(self.base_url + path, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
                 return reply.status, json.load(reply)
         except urllib.error.HTTPError as refusal:
             return refusal.code, json.load(refusal)
+
+    def control(self, name, body=None, method=None):
+        return self.call(f"/simulator/{name}", body, method)
 
     def put(self, name, body):
         status, answer = self.control(name, body, "PUT")
@@ -162,7 +173,7 @@ class Laptop:
             raise SystemExit(f"{name} does not take {body}: {status} {answer}")
 
     def forget_notifications(self):
-        """Drops what has arrived, so that a repeat is not read under the keys of another section."""
+        """Drops what has arrived, so that a repeat is not read under another section's keys."""
         Callback.arrived = queue.Queue()
 
     def next_notification(self, gateway):
@@ -174,6 +185,15 @@ class Laptop:
                 raise SystemExit(f"{gateway}: no notification in {PATIENCE_S} s") from None
             if notification.gateway == gateway:
                 return notification
+
+    def order(self, gateway):
+        """Has our own adapter order a day; answers the payment's number and its code."""
+        headers = {"Authorization": "Bearer dev:alice", "Content-Type": "application/json"}
+        headers["Idempotency-Key"] = order_number()
+        _, booking = self.call("/v1/bookings", {"product_id": "desk-instant"}, headers=headers)
+        quotes = f"/v1/bookings/{booking['booking_id']}/quotes"
+        _, quoted = self.call(quotes, {"quantity": 1, "gateway": gateway}, headers=headers)
+        return quoted["payment"]["payment_id"], quoted["payment"]["code_url"]
 
     def pay(self, code):
         return self.control("pay", {"code_url": code})
@@ -324,6 +344,9 @@ class WeChatPay:
         amount = {"total": AMOUNT, "currency": "CNY"}
         return self.answer(self.sdk.pay("一天 a day", order, amount, attach=ECHO))["code_url"]
 
+    def adopt(self, order, code):
+        """The gateway finds an order by our number, whoever made it."""
+
     def query(self, order):
         found = self.answer(self.sdk.query(out_trade_no=order))
         return State(found["trade_state"], found["amount"]["total"], found.get("transaction_id"))
@@ -426,6 +449,9 @@ class Alipay:
             "一天 a day", order, yuan(AMOUNT), passback_params=ECHO, timeout_express="30m"
         )
         return self.answer(created)["qr_code"]
+
+    def adopt(self, order, code):
+        """The gateway finds an order by our number, whoever made it."""
 
     def query(self, order):
         found = self.answer(self.sdk.api_alipay_trade_query(out_trade_no=order))
@@ -596,6 +622,11 @@ class StripeSession(Stripe):
             "payment_intent_data": {"metadata": {"echo": ECHO}},
         }
 
+    def adopt(self, order, code):
+        """Finds a session that was not made here."""
+        sessions = self.sdk.checkout.sessions.list({"status": "open"}).data
+        self.made[order] = next(session.id for session in sessions if session.url == code)
+
     def opened(self, order, parameters):
         return self.sdk.checkout.sessions.create(parameters, {"idempotency_key": order})
 
@@ -708,6 +739,17 @@ def check_close(laptop, gateway, checks):
     checks.equal("a closed order is not paid", (409, "code_closed"), refused)
 
 
+def check_own_order(laptop, gateway, checks):
+    """What our adapter ordered, the SDK finds, paid as it was ordered."""
+    checks.section = gateway.title
+    order, code = laptop.order(gateway.gateway)
+    gateway.adopt(order, code)
+    _, paid = laptop.pay(code)
+    state = State(gateway.paid, AMOUNT, paid.get("transaction_id"))
+    found = eventually(lambda: gateway.query(order), state)
+    checks.equal("the query finds what our adapter ordered", state, found)
+
+
 def sections(laptop):
     """A client at a time, because some change what the simulator signs with from then on."""
     for kind in WeChatPay.KINDS.values():
@@ -724,12 +766,18 @@ def main():
     # Whatever proxy this machine goes out by, the gateways are on it.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
     checks, played = Checks(), set()
-    with Laptop(sys.argv[1]) as laptop:
+    program = sys.argv[1]
+    with callbacks() as functions, Laptop(program, "--functions", functions) as laptop:
         for gateway in sections(laptop):
             play(laptop, gateway, checks)
             played.add(gateway.gateway)
         checks.section = "SDK clients"
         checks.equal("no gateway of the laptop was left out", set(laptop.settings), played)
+    # Here our own callback answers, and our own adapters call.
+    with Laptop(program) as laptop:
+        check_own_order(laptop, WeChatPay(laptop, "public key"), checks)
+        check_own_order(laptop, Alipay(laptop, "current"), checks)
+        check_own_order(laptop, StripeSession(laptop), checks)
     with open(REQUIREMENTS, encoding="utf-8") as pins:
         sdks = [pin.split("==")[0] for pin in pins]
     versions = ", ".join(f"{sdk} {version(sdk)}" for sdk in sdks)
