@@ -118,8 +118,7 @@ impl NewSession {
 
 impl Line {
     fn read(mut form: Form) -> Result<Self, Refusal> {
-        let path = form.name("");
-        let path = path.strip_suffix("[]").unwrap_or_default().to_owned();
+        let path = form.path().to_owned();
         let mut price = form.nested("price_data")?;
         let mut product = price.nested("product_data")?;
         let product_name = product.text("name")?;
@@ -337,7 +336,8 @@ fn end(asked: Option<i64>, now: Timestamp) -> Result<Timestamp, Refusal> {
     let life = end.duration_since(now);
     if life < SignedDuration::from_secs(LIFE_S_MIN) {
         return Err(refused(
-            "The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation.",
+            "The `expires_at` timestamp must be at least 30 minutes from Checkout Session \
+             creation.",
         ));
     }
     if life >= SignedDuration::from_secs(LIFE_S) {
