@@ -598,7 +598,7 @@ async fn a_payment_told_without_its_time_is_asked_for() {
     let window = world.booking_of("alice", "desk-order").await;
     let made = window.code_for(1).await;
     let own = echo_of(&world, &window, &made).await;
-    let (deps, gateway) = (&world.stack.deps, wechat());
+    let (deps, gateway) = (&world.stack.deps, gateway_name());
     let undated = |echo: Option<&str>| Event::PaidUndated {
         payment_id: text(&made["payment"]["payment_id"]),
         echo: echo.map(str::to_owned),
