@@ -135,7 +135,7 @@ pub(crate) fn session(status: &str, payment_status: &str, intent: Value) -> Valu
         "mode": "payment",
         "status": status,
         "payment_status": payment_status,
-        "url": if status == "open" { json!("https://checkout.stripe.com/c/pay/peer") } else { json!(null) },
+        "url": (status == "open").then_some("https://checkout.stripe.com/c/pay/peer"),
         "client_reference_id": PAYMENT_ID,
         "amount_total": 1280,
         "currency": "cny",
@@ -162,7 +162,7 @@ pub(crate) fn made(status: &str) -> Value {
         "currency": "cny",
         "charge": "ch_3Peer",
         "payment_intent": INTENT_ID,
-        "failure_reason": if status == "failed" { json!("lost_or_stolen_card") } else { json!(null) },
+        "failure_reason": (status == "failed").then_some("lost_or_stolen_card"),
         "metadata": {
             "refund_number": REFUND_NUMBER,
             "payment_id": PAYMENT_ID,

@@ -228,7 +228,7 @@ fn limits_are_those_of_the_currency_and_of_what_is_shown() {
         ("ISK", None, None),
         ("UGX", None, None),
         ("MGA", None, None),
-        ("XXX", None, None),
+        ("ZZZ", None, None),
     ] {
         let currency = Currency::parse(currency).unwrap();
         assert_eq!(sessions.limits(currency), in_session, "{currency}");
