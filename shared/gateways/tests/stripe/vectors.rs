@@ -143,7 +143,7 @@ fn check_event(expect: &Value, order: &Value, event: &Event) {
             let currency = text(&expect["currency"]).to_uppercase();
             assert_eq!(capture.captured, money(expect["amount"].as_i64().unwrap(), &currency));
         }
-        Event::Dispute { .. } => panic!("no vector is a dispute"),
+        Event::PaidUndated { .. } | Event::Dispute { .. } => panic!("no vector is a dispute"),
         Event::Refund { payment, number, amount, outcome } => {
             assert_eq!(expect["refund_state"], "refunded");
             assert_eq!(*outcome, RefundOutcome::Succeeded);
