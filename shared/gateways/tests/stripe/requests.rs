@@ -27,14 +27,13 @@ fn the_form_that_creates_a_session_is_this_byte_for_byte() {
     let expected = "mode=payment\
         &client_reference_id=8f14e45fceea167a5a36dedd4bea2543\
         &expires_at=1767228360\
-        &line_items%5B0%5D%5Bquantity%5D=1\
-        &line_items%5B0%5D%5Bprice_data%5D%5Bcurrency%5D=cny\
-        &line_items%5B0%5D%5Bprice_data%5D%5Bunit_amount%5D=1280\
-        &line_items%5B0%5D%5Bprice_data%5D%5Bproduct_data%5D%5Bname%5D=Desk%20x%201\
-        &metadata%5Bpayment_id%5D=8f14e45fceea167a5a36dedd4bea2543\
-        &metadata%5Becho%5D=lp1.echo\
-        &payment_intent_data%5Bmetadata%5D%5Bpayment_id%5D=8f14e45fceea167a5a36dedd4bea2543\
-        &payment_intent_data%5Bmetadata%5D%5Becho%5D=lp1.echo\
+        &line_items[0][quantity]=1\
+        &line_items[0][price_data][currency]=cny\
+        &line_items[0][price_data][unit_amount]=1280\
+        &line_items[0][price_data][product_data][name]=Desk%20x%201\
+        &metadata[echo]=lp1.echo\
+        &payment_intent_data[metadata][payment_id]=8f14e45fceea167a5a36dedd4bea2543\
+        &payment_intent_data[metadata][echo]=lp1.echo\
         &success_url=https%3A%2F%2Fpay.example.com%2Fpaid";
     assert_eq!(body, expected);
     let mut with_cancel = settings();
@@ -53,12 +52,12 @@ fn the_form_that_creates_a_qr_code_is_this_byte_for_byte() {
         &currency=cny\
         &confirm=true\
         &description=Desk%20x%201\
-        &payment_method_types%5B0%5D=wechat_pay\
-        &payment_method_data%5Btype%5D=wechat_pay\
-        &payment_method_options%5Bwechat_pay%5D%5Bclient%5D=web\
-        &metadata%5Bpayment_id%5D=8f14e45fceea167a5a36dedd4bea2543\
-        &metadata%5Becho%5D=lp1.echo\
-        &metadata%5Bcode%5D=wechat_pay_qr";
+        &payment_method_types[0]=wechat_pay\
+        &payment_method_data[type]=wechat_pay\
+        &payment_method_options[wechat_pay][client]=web\
+        &metadata[payment_id]=8f14e45fceea167a5a36dedd4bea2543\
+        &metadata[echo]=lp1.echo\
+        &metadata[code]=wechat_pay_qr";
     assert_eq!(body, expected);
 }
 
@@ -159,9 +158,9 @@ fn a_refund_carries_its_number_and_the_payment_s_id() {
     let request = adapter(settings()).refund(&refund(), stamp());
     let expected = "payment_intent=pi_3Peer\
         &amount=1280\
-        &metadata%5Brefund_number%5D=c9f0f895fb98ab9159f51fd0297e236d0011\
-        &metadata%5Bpayment_id%5D=8f14e45fceea167a5a36dedd4bea2543\
-        &metadata%5Breason%5D=duplicate_payment";
+        &metadata[refund_number]=c9f0f895fb98ab9159f51fd0297e236d0011\
+        &metadata[payment_id]=8f14e45fceea167a5a36dedd4bea2543\
+        &metadata[reason]=duplicate_payment";
     assert_eq!(text(&request), expected);
     let closed = adapter(settings()).close(&stored(SESSION_ID), stamp());
     assert_eq!(text(&closed), "");
@@ -192,16 +191,16 @@ fn ids_and_texts_are_escaped() {
     let path = "/v1/checkout/sessions/cs_a%2Fb%3Fc";
     assert_eq!(request.uri().path(), path);
     let body = gateway.create_body(&NewPayment { description: "订 & more=1+1", ..new_payment() });
-    assert!(body.contains("%5Bname%5D=%E8%AE%A2%20%26%20more%3D1%2B1&"), "{body}");
+    assert!(body.contains("[name]=%E8%AE%A2%20%26%20more%3D1%2B1&"), "{body}");
 }
 
 #[test]
 fn amounts_with_two_no_and_three_decimals_are_sent_as_they_are() {
     let gateway = adapter(settings());
     for (amount, sent) in [
-        (money(1280, "CNY"), "=cny&line_items%5B0%5D%5Bprice_data%5D%5Bunit_amount%5D=1280&"),
-        (money(500, "JPY"), "=jpy&line_items%5B0%5D%5Bprice_data%5D%5Bunit_amount%5D=500&"),
-        (money(5120, "KWD"), "=kwd&line_items%5B0%5D%5Bprice_data%5D%5Bunit_amount%5D=5120&"),
+        (money(1280, "CNY"), "=cny&line_items[0][price_data][unit_amount]=1280&"),
+        (money(500, "JPY"), "=jpy&line_items[0][price_data][unit_amount]=500&"),
+        (money(5120, "KWD"), "=kwd&line_items[0][price_data][unit_amount]=5120&"),
     ] {
         let body = gateway.create_body(&NewPayment { amount, ..new_payment() });
         assert!(body.contains(sent), "{body}");
