@@ -14,7 +14,6 @@ use domain::booking::{
 use domain::change::{Change, Ending};
 use domain::decide::Env;
 use domain::decide::make_order::add_order;
-use domain::gateway::GatewayName;
 use domain::ids::{BookingId, Ids};
 use domain::money::{Currency, Money};
 use domain::product::{Flow, Kind, LatePayment, Product, Unit};
@@ -29,7 +28,7 @@ use runtime::deps::Deps;
 use serde_json::{Value, json};
 use store::Store;
 use store::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, DUE_SHARDS, create_table};
-use tests::{Window, World, expect, text};
+use tests::{Window, World, expect, gateway, gateway_name, text};
 
 /// How many orders an old booking has had.
 const ORDERS_BEFORE: u32 = 2_000;
@@ -52,6 +51,16 @@ struct Limit {
 impl Limit {
     const fn of(request: &'static str, trips: u64, read_units: u64, write_units: u64) -> Self {
         Self { request, trips, read_units, write_units }
+    }
+
+    /// What it comes to at this run's gateway. The address of a page of Stripe's is some 360
+    /// characters: with it the booking passes 1 KB, so that each write of a booking that holds one
+    /// costs two units more. `writes` says how many writes of this request are more than fit.
+    fn here(self, writes: u64) -> Self {
+        match gateway() {
+            "stripe" => Self { write_units: self.write_units + 2 * writes, ..self },
+            _ => self,
+        }
     }
 }
 
@@ -197,12 +206,12 @@ async fn submit_once(bill: &mut Bill, window: &Window) {
     expect(201, bill.count(CREATE_ORDER, window.order(token)).await);
     let quoted = expect(201, bill.count(QUOTE_SUBMIT, window.quote(89)).await);
     let token = &quoted["quote"]["token"];
-    expect(201, bill.count(CREATE_ORDER_CODE, window.order(token)).await);
+    expect(201, bill.count(CREATE_ORDER_CODE.here(2), window.order(token)).await);
 }
 
 async fn instant(bill: &mut Bill, window: &Window) {
-    expect(201, bill.count(QUOTE_INSTANT, window.quote_at(90, "wechat_pay")).await);
-    expect(201, bill.count(QUOTE_INSTANT_CODE, window.quote_at(89, "wechat_pay")).await);
+    expect(201, bill.count(QUOTE_INSTANT, window.quote_at(90, gateway())).await);
+    expect(201, bill.count(QUOTE_INSTANT_CODE.here(2), window.quote_at(89, gateway())).await);
 }
 
 /// Buys, and is told of every kind of payment on the way: applied, voided, repeated.
@@ -210,7 +219,7 @@ async fn order_first(bill: &mut Bill, world: &World, window: &Window) {
     expect(201, bill.count(QUOTE_ORDER, window.quote(90)).await);
     let quoted = expect(201, bill.count(QUOTE_ORDER_BARE, window.quote(89)).await);
     let voided = expect(201, bill.count(GENERATE, window.generate(&quoted)).await);
-    let quoted = expect(201, bill.count(QUOTE_ORDER_CODE, window.quote(88)).await);
+    let quoted = expect(201, bill.count(QUOTE_ORDER_CODE.here(1), window.quote(88)).await);
     let live = expect(201, bill.count(GENERATE, window.generate(&quoted)).await);
     let paid = world.pay(&live["payment"]["code_url"]).await;
     deliver(bill, APPLIED, world, &paid).await;
@@ -286,6 +295,14 @@ async fn every_request_holds_its_limit_at_the_first_order_and_at_the_2000th() {
     bill.check();
 }
 
+/// The largest price of a unit of which a gateway takes ninety.
+fn largest_price() -> i64 {
+    match gateway() {
+        "stripe" => 1_111_111,
+        _ => 9_999_999,
+    }
+}
+
 #[tokio::test]
 async fn every_request_holds_its_limit_for_the_longest_ids_and_largest_amounts() {
     let (world, meter) = quiet().await;
@@ -295,8 +312,9 @@ async fn every_request_holds_its_limit_for_the_longest_ids_and_largest_amounts()
         let mut definition = world.definition(seeded).await;
         definition["time_zone"] = json!("America/Argentina/Buenos_Aires");
         for price in ["first_unit_price", "renewal_unit_price"] {
-            definition[price] = json!({ "amount": 9_999_999, "currency": "CNY" });
+            definition[price] = json!({ "amount": largest_price(), "currency": "CNY" });
         }
+        definition["gateways"] = json!([gateway()]);
         world.define(&product, &definition).await;
         let window = booking_after(&world, &customer(1), &product, ORDERS_SHOWN).await;
         match letter {
@@ -331,7 +349,7 @@ fn largest_booking(ids: &Ids) -> Booking {
     let at = |ms: i64| Timestamp::from_millisecond(1_772_323_200_123_i64 + ms).unwrap();
     let token_id = ids.fresh_token([9; 16]);
     let order_id = ids.order(&token_id);
-    let gateway = GatewayName::parse("wechat_pay").unwrap();
+    let gateway = gateway_name();
     let payment = Payment {
         payment_id: ids.payment(&order_id, &gateway, 1),
         gateway,
@@ -437,7 +455,7 @@ async fn the_task_that_keeps_a_create_request_fits_one_write_unit_for_the_desks(
     for product in ["desk-submit", "desk-order", "desk-instant"] {
         let window = booking_after(&world, &customer(1), product, 1).await;
         let made = window.code_for(90).await;
-        assert!(text(&made["payment"]["code_url"]).starts_with("weixin://"));
+        assert!(made["payment"]["code_url"].is_string());
         let bytes = meter.largest_item("task#query");
         println!("{product:<14} task#query {bytes:>5} bytes");
         assert!((1..=WRITE_UNIT_BYTES).contains(&bytes), "{product}: {bytes} bytes");

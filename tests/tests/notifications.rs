@@ -4,14 +4,16 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use api::problem::Problem;
 use domain::booking::{OrderStatus, RefundStatus};
 use domain::gateway::GatewayName;
 use domain::ids::Echo;
-use gateways::PaymentRef;
+use gateways::{Event, PaymentRef};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use local::client::{Call, Reply};
 use runtime::gateway_calls;
+use runtime::news::record_event;
 use serde_json::{Value, json};
 use tests::faults::{Failure, Fate, Faults};
 use tests::{
@@ -588,6 +590,33 @@ async fn a_changed_price_refuses_late_money_and_not_money_in_time() {
         check(standing(&window, &made).await, status, &refunds);
         world.drive(&[window]).await;
     }
+}
+
+#[tokio::test]
+async fn a_payment_told_without_its_time_is_asked_for() {
+    let world = quiet_world().await;
+    let window = world.booking_of("alice", "desk-order").await;
+    let made = window.code_for(1).await;
+    let own = echo_of(&world, &window, &made).await;
+    let (deps, gateway) = (&world.stack.deps, gateway_name());
+    let undated = |echo: Option<&str>| Event::PaidUndated {
+        payment_id: text(&made["payment"]["payment_id"]),
+        echo: echo.map(str::to_owned),
+    };
+    // A gateway that contradicts its own event is to tell it again.
+    let told = record_event(deps, &gateway, &undated(Some(&own))).await;
+    assert!(matches!(told, Err(Problem::GatewayUnavailable)), "{told:?}");
+    capture(&world, code(&made), json!({})).await;
+    // Not provably ours: the gateway is not even asked.
+    for foreign in [None, Some("cart=7")] {
+        record_event(deps, &gateway, &undated(foreign)).await.unwrap();
+        check(standing(&window, &made).await, "pending", &[]);
+    }
+    for _ in 0..2 {
+        record_event(deps, &gateway, &undated(Some(&own))).await.unwrap();
+        check(standing(&window, &made).await, "paid", &[]);
+    }
+    world.drive(&[window]).await;
 }
 
 // ---- Not ours, and ours without a payment ----

@@ -1,7 +1,7 @@
 //! The Alipay open platform for a merchant in mainland China: precreated QR codes, RSA2.
 //!
-//! Rules are those of the official pages below `docs.open.alipay.com/api_1` (read 2026-11-24).
-//! Where the pages leave a choice, this server takes the stricter one.
+//! What each method takes is said with its request. Where the provider leaves a choice, this server
+//! takes the stricter one; `docs/simulator.md` lists what it chose.
 //!
 //! A precreated code is not a trade: the trade begins when a wallet scans, and until then asking
 //! and closing find nothing. A trade that nobody paid in time is closed when it is next looked at.

@@ -65,6 +65,8 @@ impl Change {
         self.tasks.extend(tasks.collect::<Vec<_>>());
         for payment in order.payments.iter_mut().filter(|payment| payment.is_open()) {
             payment.status = PaymentStatus::Closing;
+            // It is never shown again, and a long one costs space in every write.
+            payment.code_url = None;
         }
     }
 

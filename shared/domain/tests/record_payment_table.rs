@@ -318,6 +318,7 @@ fn check_captured(scene: &Scene, order: &Order) {
         Some(_) => before.clone(),
         None => Payment {
             status: PaymentStatus::Paid,
+            code_url: None,
             transaction_id: Some(scene.capture.transaction_id.clone()),
             ..before.clone()
         },

@@ -18,7 +18,8 @@ use crate::state::{Shared, State};
 /// How long after its beginning a trade can be cancelled.
 const CANCELLABLE: SignedDuration = SignedDuration::from_hours(24);
 
-/// <https://docs.open.alipay.com/api_1/alipay.trade.cancel>, read 2026-11-24.
+/// The fields are those of `AlipayTradeCancelModel` in Alipay's own Python SDK 3.7.1411, read
+/// 2026-11-24; the page is <https://docs.open.alipay.com/api_1/alipay.trade.cancel>.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CancelRequest {

@@ -1,6 +1,7 @@
 //! Closing a trade that nobody paid. A code that nobody scanned cannot be closed.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::fields;
 use super::parameters::Call;
@@ -10,20 +11,23 @@ use super::trade::{self, Name, Status};
 use crate::ledger::Event;
 use crate::state::Shared;
 
-/// <https://docs.open.alipay.com/api_1/alipay.trade.close>, read 2026-11-24.
+/// The fields are those of `AlipayTradeCloseModel` in Alipay's own Python SDK 3.7.1411, read
+/// 2026-11-24; the page is <https://docs.open.alipay.com/api_1/alipay.trade.close>.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CloseRequest {
     out_trade_no: Option<String>,
     trade_no: Option<String>,
     operator_id: Option<String>,
+    extend_params: Option<Value>,
 }
 
 /// Closes the trade; a paid one stays paid, and a closed one is refused.
 pub(super) fn close(shared: &Shared, call: &Call) -> Result<Object, Refusal> {
     let request: CloseRequest = fields::biz_content(&call.biz_content)?;
     fields::optional_text("operator_id", request.operator_id.as_ref(), 28)?;
-    let CloseRequest { out_trade_no, trade_no, operator_id: _ } = &request;
+    let CloseRequest { out_trade_no, trade_no, operator_id: _, extend_params } = &request;
+    fields::optional_object("extend_params", extend_params.as_ref())?;
     let name = Name { out_trade_no: out_trade_no.as_ref(), trade_no: trade_no.as_ref() };
     let now = shared.now();
     let mut state = shared.lock();

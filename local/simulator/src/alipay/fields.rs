@@ -36,6 +36,14 @@ pub(super) fn optional_text(name: &str, value: Option<&String>, max: usize) -> C
     value.map_or(Ok(()), |value| text(name, value, 0..=max))
 }
 
+/// A nested object that may be absent; what is in it changes nothing here.
+pub(super) fn optional_object(name: &str, value: Option<&Value>) -> Checked {
+    if value.is_none_or(Value::is_object) {
+        return Ok(());
+    }
+    Err(Refusal::parameter(format!("{name}: an object")))
+}
+
 /// 1 to 64 of `[0-9A-Za-z_]`.
 pub(super) fn out_trade_no(value: &str) -> Checked {
     text("out_trade_no", value, 1..=64)?;

@@ -73,7 +73,8 @@ impl Keys {
 /// The text that is signed: `name=value` in the order of the names, joined with `&`, the values
 /// as they are and not encoded. Empty ones are left out.
 ///
-/// Source: <https://docs.open.alipay.com/291/106118>, read 2026-11-24.
+/// It is what Alipay's own SDKs do; `tests/vectors/alipay.json` has the texts of an independent
+/// one.
 pub fn signed_text<'a>(values: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let mut values: Vec<_> = values.filter(|(_, value)| !value.is_empty()).collect();
     values.sort_unstable();

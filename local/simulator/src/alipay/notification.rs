@@ -3,7 +3,8 @@
 //! Refunds have no kind of their own: a partial one repeats `TRADE_SUCCESS` with what went back,
 //! and one of everything tells `TRADE_CLOSED`. Closing and running out of time are not told.
 //!
-//! Source: <https://docs.open.alipay.com/194/103296>, read 2026-11-24.
+//! The names are those of the notifications in `tests/vectors/alipay.json`, and for refunds those
+//! of genuine ones that merchants have published.
 
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};

@@ -10,7 +10,8 @@ use super::trade::{self, BUYER_ID, BUYER_LOGON_ID, Name};
 use super::{fields, yuan};
 use crate::state::Shared;
 
-/// <https://docs.open.alipay.com/api_1/alipay.trade.query>, read 2026-11-24.
+/// The fields are those of `AlipayTradeQueryModel` in Alipay's own Python SDK 3.7.1411, read
+/// 2026-11-24; the page is <https://docs.open.alipay.com/api_1/alipay.trade.query>.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct QueryRequest {

@@ -19,13 +19,15 @@ use crate::state::{Shared, State};
 /// How far apart the refunds of one trade must be, in seconds.
 const REFUND_INTERVAL_S: i64 = 3;
 
-/// <https://docs.open.alipay.com/api_1/alipay.trade.refund>, read 2026-11-24.
+/// The fields are those of `AlipayTradeRefundModel` in Alipay's own Python SDK 3.7.1411, read
+/// 2026-11-24; the page is <https://docs.open.alipay.com/api_1/alipay.trade.refund>.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RefundRequest {
     out_trade_no: Option<String>,
     trade_no: Option<String>,
     refund_amount: String,
+    refund_currency: Option<String>,
     out_request_no: Option<String>,
     refund_reason: Option<String>,
     query_options: Option<Vec<Value>>,
@@ -88,6 +90,9 @@ pub(super) fn refund(shared: &Shared, call: &Call) -> Result<Object, Refusal> {
 fn check(request: &RefundRequest) -> Result<i64, Refusal> {
     if let Some(number) = &request.out_request_no {
         fields::text("out_request_no", number, 1..=64)?;
+    }
+    if request.refund_currency.as_ref().is_some_and(|currency| currency != "CNY") {
+        return Err(Refusal::parameter("refund_currency: CNY"));
     }
     fields::optional_text("refund_reason", request.refund_reason.as_ref(), 256)?;
     fields::optional_text("operator_id", request.operator_id.as_ref(), 30)?;

@@ -11,7 +11,9 @@ use super::{fields, yuan};
 use crate::ledger::RefundOutcome;
 use crate::state::Shared;
 
-/// <https://docs.open.alipay.com/api_1/alipay.trade.fastpay.refund.query>, read 2026-11-24.
+/// <https://open.fliggy.com/docs/api.htm?apiId=1049&docType=4>, Alipay's page as Fliggy shows it,
+/// and `AlipayTradeFastpayRefundQueryModel` in Alipay's own Python SDK 3.7.1411, both read
+/// 2026-11-24.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RefundQueryRequest {

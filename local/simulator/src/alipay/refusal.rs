@@ -1,6 +1,4 @@
 //! How the gateway says no. All of it comes under HTTP 200.
-//!
-//! Source: <https://docs.open.alipay.com/common/105806>, read 2026-11-24.
 
 use serde_json::Value;
 

@@ -59,6 +59,11 @@ impl Form {
         Ok(form)
     }
 
+    /// The full name of this form; empty for the whole request.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The full name of a field of this form.
     pub(super) fn name(&self, field: &str) -> String {
         if self.path.is_empty() { field.to_owned() } else { format!("{}[{field}]", self.path) }

@@ -90,7 +90,10 @@ pub(super) fn accept(execution: &mut Execution<'_>, request: NewRefund) -> Resul
     let after = before.saturating_add(refund.amount.amount);
     let told = vec![
         Told::new("refund.created", now, objects::refund(&refund, &charge.id)),
-        Told::new("charge.refunded", now, objects::charge(&intent, &charge, after)),
+        Told {
+            previous: Some(json!({ "amount_refunded": before, "refunded": false })),
+            ..Told::new("charge.refunded", now, objects::charge(&intent, &charge, after))
+        },
     ];
     let payment = intent.payment.clone();
     execution.keep(Event::RefundAccepted { payment: payment.clone(), refund: refund.clone() });

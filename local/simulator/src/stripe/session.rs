@@ -118,8 +118,7 @@ impl NewSession {
 
 impl Line {
     fn read(mut form: Form) -> Result<Self, Refusal> {
-        let path = form.name("");
-        let path = path.strip_suffix("[]").unwrap_or_default().to_owned();
+        let path = form.path().to_owned();
         let mut price = form.nested("price_data")?;
         let mut product = price.nested("product_data")?;
         let product_name = product.text("name")?;

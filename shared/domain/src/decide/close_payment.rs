@@ -22,6 +22,7 @@ pub fn payment_closed(
     match payment.status {
         PaymentStatus::Creating | PaymentStatus::Payable | PaymentStatus::Closing => {
             payment.status = PaymentStatus::Closed;
+            payment.code_url = None;
         }
         PaymentStatus::Paid | PaymentStatus::Closed | PaymentStatus::Failed => return None,
     }

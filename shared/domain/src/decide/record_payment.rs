@@ -139,6 +139,7 @@ fn apply(
 fn mark_paid(order: &mut Order, payment_id: &PaymentId, capture: &Capture) {
     for payment in order.payments.iter_mut().filter(|p| p.payment_id == *payment_id) {
         payment.status = PaymentStatus::Paid;
+        payment.code_url = None;
         payment.transaction_id = Some(capture.transaction_id.clone());
     }
 }

@@ -201,6 +201,7 @@ pub(crate) fn ended(order: Order, status: OrderStatus) -> Order {
     let mut order = Order { status, ..order };
     for payment in order.payments.iter_mut().filter(|p| p.is_open()) {
         payment.status = PaymentStatus::Closing;
+        payment.code_url = None;
     }
     order.reason = match status {
         OrderStatus::Expired => Some(EndReason::Unpaid),

@@ -24,7 +24,7 @@
 //! | close: any other refusal | `Ask` | `Ask` |
 //! | refund: `fund_change` is `Y` | `Succeeded` | `Unknown` |
 //! | refund: 10000 without it | `Processing`: only asking tells | `Unknown` |
-//! | refund: a code of [`REFUND_LATER`], faults at the door | `Later` | `Later` |
+//! | refund: a code of [`REFUND_LATER`], at the door | `Later` | `Later`: the same number again |
 //! | refund: a code of [`REFUND_FINAL`] | `Refused` | `Unknown` |
 //! | refund: a code of [`REFUND_STUCK`] | `Stuck` | `Unknown` |
 //! | refund query: `REFUND_SUCCESS` | `Succeeded` | `Unknown` |

@@ -55,8 +55,8 @@ fn told(event: Option<Event>, words: Option<&str>) -> Result<Vec<Event>, Distrus
 /// none to pay (`no_payment_required`). A session tells no time of payment of its own.
 fn session_paid(notification: Notification<Session>) -> Result<Vec<Event>, Distrust> {
     let Notification { created, data: Changed { object: session } } = notification;
-    let is_ours_to_tell = session.mode.as_deref() == Some("payment");
-    if !is_ours_to_tell || session.payment_status.as_deref() != Some("paid") {
+    let is_one_payment = session.mode.as_deref() == Some("payment");
+    if !is_one_payment || session.payment_status.as_deref() != Some("paid") {
         return Ok(Vec::new());
     }
     let event = || {

@@ -49,7 +49,8 @@ pub(super) fn bearer(secret_key: &str) -> Result<HeaderValue, SettingsError> {
 }
 
 /// The form that creates a Checkout Session. What is to come back with events of the PaymentIntent
-/// is given twice, because a session's metadata stays its own.
+/// is given twice, because a session's metadata stays its own; a session's number is its
+/// `client_reference_id`.
 pub(super) fn session_body(
     payment: &NewPayment<'_>,
     success_url: &str,
@@ -64,7 +65,6 @@ pub(super) fn session_body(
         ("line_items[0][price_data][currency]", currency(payment)),
         ("line_items[0][price_data][unit_amount]", payment.amount.amount.to_string()),
         ("line_items[0][price_data][product_data][name]", payment.description.to_owned()),
-        ("metadata[payment_id]", payment.payment_id.to_owned()),
         ("metadata[echo]", payment.echo.to_owned()),
         ("payment_intent_data[metadata][payment_id]", payment.payment_id.to_owned()),
         ("payment_intent_data[metadata][echo]", payment.echo.to_owned()),
@@ -105,7 +105,7 @@ impl Stripe {
             true => (SESSIONS, "payment_intent.latest_charge"),
             false => (INTENTS, "latest_charge"),
         };
-        let expand = form(&[("expand[0]", expanded.to_owned())]);
+        let expand = form(&[("expand%5B0%5D", expanded.to_owned())]);
         self.get(&format!("{path}/{}?{expand}", percent_encoded(id)))
     }
 
@@ -115,7 +115,7 @@ impl Stripe {
         let query = form(&[
             ("query", format!("metadata['payment_id']:'{payment_id}'")),
             ("limit", PAGE_LEN_MAX.to_owned()),
-            ("expand[0]", "data.latest_charge".to_owned()),
+            ("expand%5B0%5D", "data.latest_charge".to_owned()),
         ]);
         self.get(&format!("{INTENTS}/search?{query}"))
     }
@@ -201,10 +201,10 @@ fn currency(payment: &NewPayment<'_>) -> String {
     payment.amount.currency.as_str().to_ascii_lowercase()
 }
 
-/// `application/x-www-form-urlencoded`, also for queries: names and values percent-encoded.
+/// `application/x-www-form-urlencoded`, also for queries: values percent-encoded. Names are written
+/// here and stand as they are; in a body their brackets do too, as Stripe's own libraries send
+/// them, because a body is stored and each bracket's escape would cost two bytes.
 fn form(fields: &[(&str, String)]) -> String {
-    let field = |(name, value): &(&str, String)| {
-        format!("{}={}", percent_encoded(name), percent_encoded(value))
-    };
+    let field = |(name, value): &(&str, String)| format!("{name}={}", percent_encoded(value));
     fields.iter().map(field).collect::<Vec<_>>().join("&")
 }

@@ -175,7 +175,8 @@ async fn a_malformed_or_impossible_refund_is_refused() {
         ("out_request_no", json!(""), "ACQ.INVALID_PARAMETER"),
         ("out_request_no", json!("r".repeat(65)), "ACQ.INVALID_PARAMETER"),
         ("refund_reason", json!("r".repeat(257)), "ACQ.INVALID_PARAMETER"),
-        ("refund_currency", json!("CNY"), "ACQ.INVALID_PARAMETER"),
+        ("refund_currency", json!("USD"), "ACQ.INVALID_PARAMETER"),
+        ("refund_fee", json!("1.00"), "ACQ.INVALID_PARAMETER"),
         ("trade_no", json!("2026"), "ACQ.TRADE_NOT_EXIST"),
         ("trade_no", Value::Null, "ACQ.INVALID_PARAMETER"),
     ] {

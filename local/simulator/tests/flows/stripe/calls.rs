@@ -133,3 +133,17 @@ async fn the_vectors_requests_are_accepted_as_they_are() {
 fn expire_path(session: &Value) -> String {
     format!("/v1/checkout/sessions/{}/expire", session["id"].as_str().unwrap())
 }
+
+#[tokio::test]
+async fn one_seed_gives_one_run() {
+    let mut runs = Vec::new();
+    for seed in [7, 7, 8] {
+        let merchant = Merchant::start_with(|config| config.seed = seed).await;
+        let session = merchant.opened("order-1").await;
+        let transaction_id = merchant.pay(&session["url"]).await;
+        let refund = merchant.refund(&transaction_id, "refund-1").await.body;
+        runs.push((session, transaction_id, refund));
+    }
+    assert_eq!(runs[0], runs[1]);
+    assert_ne!(runs[0], runs[2]);
+}

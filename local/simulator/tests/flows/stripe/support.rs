@@ -206,7 +206,7 @@ impl Merchant {
     pub(crate) fn event(&self, kind: &str) -> Value {
         let delivered = self.stack.callback.all();
         let mut found = delivered.iter().map(event).filter(|event| event["type"] == kind);
-        let first = found.next().unwrap_or_else(|| panic!("no {kind} came"));
+        let first = found.next().unwrap();
         assert_eq!(found.next(), None, "{kind} came once");
         first
     }

@@ -64,7 +64,7 @@ async fn an_event_that_a_call_caused_names_it() {
     merchant.stack.callback.wait(3).await;
     let refund = merchant.refund_of(&transaction_id, "refund-1");
     let answer = merchant.post_keyed("/v1/refunds", &refund, "key-1").await;
-    merchant.stack.callback.wait(5).await;
+    merchant.stack.callback.wait(6).await;
     let request = merchant.event("refund.created")["request"].clone();
     assert_eq!(request["idempotency_key"], "key-1");
     assert_eq!(request["id"], answer.headers["request-id"].to_str().unwrap());
