@@ -14,10 +14,10 @@ INTO ?=
 # Built with the tests, with the features that they have: nothing is compiled twice.
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
-.PHONY: test lint fmt fmt-check build test-rust guards-stand template readme simulate model guards \
-	soak fuzz deny demo run clean-data
+.PHONY: test lint fmt fmt-check build test-rust guards-stand template readme sdk-clients simulate \
+	model guards soak fuzz deny demo run clean-data
 
-test: fmt-check lint build test-rust guards-stand template readme
+test: fmt-check lint build test-rust guards-stand template readme sdk-clients
 
 fmt:
 	$(CARGO) fmt --all
@@ -40,6 +40,10 @@ template: $(VENV)/ready
 
 readme: build
 	$(PYTHON) scripts/check-readme.py $(BINARY)
+
+# Published SDKs against the laptop's gateways; skipped where no package index can be reached.
+sdk-clients: build
+	$(PYTHON) scripts/sdk-clients.py $(BINARY)
 
 # The whole product under a simulated clock: see docs/correctness.md. `make test` plays some seeds.
 simulate:
