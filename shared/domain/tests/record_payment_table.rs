@@ -319,6 +319,7 @@ fn check_captured(scene: &Scene, order: &Order) {
         None => Payment {
             status: PaymentStatus::Paid,
             transaction_id: Some(scene.capture.transaction_id.clone()),
+            paid_at: Some(scene.capture.paid_at),
             ..before.clone()
         },
     };

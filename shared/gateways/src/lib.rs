@@ -4,6 +4,7 @@
 //! randomness. Every reply is read into one of three kinds of answer: it happened, it did not
 //! happen, it is not known. What is not known is never guessed.
 
+pub mod bill;
 mod endpoint;
 mod pem;
 pub mod registry;
@@ -18,6 +19,7 @@ use domain::money::{Currency, Money};
 use http::{HeaderMap, Request, Response};
 use jiff::Timestamp;
 
+use crate::bill::Bills;
 use crate::text::cut;
 
 /// What a signature needs from outside.
@@ -357,6 +359,9 @@ pub trait Gateway: Send + Sync {
         body: &[u8],
         now: Timestamp,
     ) -> Result<Vec<Event>, Distrust>;
+
+    /// Its daily bill; `None` for a gateway that writes none that can be read.
+    fn bills(&self) -> Option<&dyn Bills>;
 
     /// The answer to a notification that the gateway understands.
     fn acknowledge(&self, acknowledgement: Acknowledgement) -> Response<Bytes>;

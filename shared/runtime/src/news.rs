@@ -101,7 +101,8 @@ pub async fn record_event(
 }
 
 /// The address that an echo proves; `None` if it does not prove the payment ours.
-fn ours(
+#[must_use]
+pub fn ours(
     deps: &Deps,
     gateway: &GatewayName,
     payment_id: &str,

@@ -9,7 +9,7 @@ use super::{APPID, MCHID};
 use crate::ledger::{Gateway, Payment, PaymentKey, Refund, RefundKey, RefundOutcome, Transaction};
 use crate::random::Random;
 
-const OPENID: &str = "oLatchpay-simulated-payer001";
+pub(super) const OPENID: &str = "oLatchpay-simulated-payer001";
 
 /// The state of an order, as far as Native payments reach it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -140,6 +140,7 @@ fn mark_paid(order: &mut Order, payment_id: &PaymentId, capture: &Capture) {
     for payment in order.payments.iter_mut().filter(|p| p.payment_id == *payment_id) {
         payment.status = PaymentStatus::Paid;
         payment.transaction_id = Some(capture.transaction_id.clone());
+        payment.paid_at = Some(capture.paid_at);
     }
 }
 
@@ -152,10 +153,11 @@ fn give_back(
     env: Env<'_>,
 ) -> Recording {
     let mut order = order.clone();
+    let mut refund = new_refund(&payment.payment_id, capture, reason, env);
     if payment.transaction_id.is_none() {
         mark_paid(&mut order, &payment.payment_id, capture);
+        refund.paid_at = None;
     }
-    let refund = new_refund(&payment.payment_id, capture, reason, env);
     let mut change = Change::of(booking);
     let record = Record::Order { order_id: order.order_id.clone(), order_seq: order.seq };
     change.tasks.push(refund_task(&booking.booking_id, record, &refund, env));
@@ -186,6 +188,7 @@ fn new_refund(
         attention: None,
         extra_attempts: 0,
         reversed_attempts: vec![],
+        paid_at: Some(capture.paid_at),
     }
 }
 
