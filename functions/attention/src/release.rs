@@ -66,7 +66,9 @@ async fn release_once(
     let loaded = match (deps.store.load(want).await?, attention.subject) {
         (Some(loaded), _) => loaded,
         // What a bill has of a booking that is not stored waits all the same.
-        (None, Subject::Reconciliation) => return release_unbooked_once(deps, attention, release).await,
+        (None, Subject::Reconciliation) => {
+            return release_unbooked_once(deps, attention, release).await;
+        }
         (None, _) => return Err(Problem::NotFound),
     };
     let live = loaded.booking.live_order.as_ref().filter(|order| order.seq == order_seq);
@@ -99,10 +101,9 @@ fn task_of(attention: &Attention) -> Option<TaskId> {
     match attention.subject {
         Subject::ClosePayment => Some(TaskId::close(&attention.payment_id)),
         Subject::QueryPayment => Some(TaskId::query(&attention.payment_id)),
-        Subject::Refund
-        | Subject::ForeignRefund
-        | Subject::Dispute
-        | Subject::Reconciliation => None,
+        Subject::Refund | Subject::ForeignRefund | Subject::Dispute | Subject::Reconciliation => {
+            None
+        }
     }
 }
 

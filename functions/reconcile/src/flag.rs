@@ -57,7 +57,8 @@ async fn address(
     if let Some(at) = ours(deps, gateway, &row.payment_id, row.echo.as_deref()) {
         return Ok(Some(at));
     }
-    let (Found::PaymentOnly(place) | Found::Differs { place: Some(place), .. }) = &open.found else {
+    let (Found::PaymentOnly(place) | Found::Differs { place: Some(place), .. }) = &open.found
+    else {
         return Ok(None);
     };
     let Some(booking) = deps.store.booking_by_key(&place.booking_key).await? else {

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::flag::{Flagged, settle};
-use crate::report::{Gathering, GatewayReport, Report};
+use crate::report::{GatewayReport, Gathering, Report};
 
 /// What is to be compared.
 #[derive(Clone, PartialEq, Eq, Default, Deserialize, Debug)]

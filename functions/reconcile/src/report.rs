@@ -113,9 +113,10 @@ impl From<&Tally> for TallyView {
 
 impl From<&Sums> for SumsView {
     fn from(sums: &Sums) -> Self {
-        let amounts = sums.amounts.iter().filter_map(|(currency, amount)| {
-            Some(Money::new(*amount, Currency::parse(currency)?))
-        });
+        let amounts = sums
+            .amounts
+            .iter()
+            .filter_map(|(currency, amount)| Some(Money::new(*amount, Currency::parse(currency)?)));
         Self { count: sums.count, amounts: amounts.collect() }
     }
 }
@@ -205,11 +206,15 @@ impl Gathering {
     }
 
     /// The report of it all.
-    pub(crate) fn report(mut self, gateway: GatewayName, day: Date, only_here: &Sums) -> GatewayReport {
+    pub(crate) fn report(
+        mut self,
+        gateway: GatewayName,
+        day: Date,
+        only_here: &Sums,
+    ) -> GatewayReport {
         let ours = [&self.amount_differs, &self.not_recorded];
         let ours = ours.iter().any(|tally| tally.payments.count > 0 || tally.refunds.count > 0);
-        let status =
-            if ours || only_here.count > 0 { Status::Differs } else { Status::Agrees };
+        let status = if ours || only_here.count > 0 { Status::Differs } else { Status::Agrees };
         for view in std::mem::take(&mut self.foreign_rows) {
             list(&mut self.rows, &mut self.left_out, view);
         }

@@ -250,7 +250,8 @@ impl<'a> Comparison<'a> {
             let Some(open) = self.rows.get_mut(at) else { continue };
             // What an order says of the row counts more than that money lies beside it.
             let is_open = matches!(open.found, Found::Nothing | Found::PaymentOnly(_));
-            if let (true, Some(found)) = (is_open, explain_unmatched(self.ids, unmatched, &open.row))
+            if let (true, Some(found)) =
+                (is_open, explain_unmatched(self.ids, unmatched, &open.row))
             {
                 open.found = found;
             }

@@ -74,7 +74,8 @@ pub trait Bills: Send + Sync {
 /// From when until when a day is, by the calendar of an offset; `None` at the end of time.
 #[must_use]
 pub fn window(offset: Offset, day: Date) -> Option<Window> {
-    let start = |day: Date| offset.to_timestamp(day.to_datetime(jiff::civil::Time::midnight())).ok();
+    let start =
+        |day: Date| offset.to_timestamp(day.to_datetime(jiff::civil::Time::midnight())).ok();
     Some(Window { from: start(day)?, until: start(day.tomorrow().ok()?)? })
 }
 
