@@ -214,6 +214,7 @@ async fn money_captured_after_a_confirmed_close_and_never_told_is_flagged_once()
     let window = day.world.booking_of("alice", "desk-order").await;
     let old = closed(&day.world, &window).await;
     let paid = day.force(&old).await;
+    day.next_morning();
     let before = window.look().await;
     let report = day.reconcile().await;
     check(&report, "differs", 1, json!({ "not_recorded": [1, 0] }));
@@ -443,7 +444,7 @@ async fn only_who_may_see_what_waits_may_have_bills_compared() {
         "unauthenticated",
         day.world.nobody().post(INVOKE, &json!({})).await.unwrap(),
     );
-    for ask in [json!({ "gateway": "none" }), json!({ "day": "yesterday" }), json!([])] {
+    for ask in [json!({ "gateway": "none" }), json!({ "day": "yesterday" }), json!("all")] {
         let answer = expect(200, day.world.admin().post(INVOKE, &ask).await.unwrap());
         assert!(text(&answer["errorMessage"]).contains("InvalidRequest"), "{answer}");
     }

@@ -23,6 +23,8 @@ mod record_payment_table;
 #[cfg(test)]
 mod record_refund;
 #[cfg(test)]
+mod reconcile;
+#[cfg(test)]
 mod release;
 #[cfg(test)]
 mod small_world;

@@ -300,3 +300,32 @@ fn unmatched_money_is_released_the_same_way() {
         }
     }
 }
+
+#[test]
+fn what_a_bill_raised_can_only_be_resolved_whether_its_booking_is_stored_or_not() {
+    let booking = pending();
+    let order = with_payments(order(1, Kind::First), &[(&WECHAT, PaymentStatus::Closed)]);
+    let payment_id = order.payments[0].payment_id.clone();
+    let attention = Attention {
+        attention_id: AttentionId::reconciliation(&IDS.refund(payment_id.as_str(), "tx-2", 0)),
+        booking_id: booking.booking_id.clone(),
+        subject: Subject::Reconciliation,
+        record: Record::Order { order_id: order.order_id.clone(), order_seq: order.seq },
+        payment_id,
+        transaction_id: Some("tx-2".to_owned()),
+        amount: Some(cny(1280)),
+        reason: NOT_RECORDED.to_owned(),
+        since: t(1),
+    };
+    assert_eq!(AttentionId::from_path(&attention.attention_id.to_path()), Some(attention.attention_id.clone()));
+    let waiting = Waiting { attention: &attention, order: Some(&order), task: None };
+    let asked = |action| Release { action, by: "olga", note: Some("refunded by hand") };
+    let refused = NotReleased::RetryNotPossible;
+    assert_eq!(release(&booking, waiting, asked(Action::Retry), env(9)), Err(refused));
+    assert_eq!(release_unbooked(&attention, asked(Action::Retry), env(9)), Err(refused));
+    let change = release(&booking, waiting, asked(Action::Resolve), env(9)).unwrap();
+    let audit = release_unbooked(&attention, asked(Action::Resolve), env(9)).unwrap();
+    assert_eq!((audit.reason.as_str(), audit.at), (NOT_RECORDED, t(9)));
+    assert_eq!(change.released, Some(audit));
+    assert_eq!((change.ended.len(), change.tasks.len()), (0, 0));
+}

@@ -3,6 +3,9 @@
 //! Like everything of an adapter this is pure: a bill is read in steps, each a request and the
 //! reading of its reply, and somebody else sends them.
 
+pub mod alipay;
+pub mod stripe;
+
 use bytes::Bytes;
 use domain::reconcile::{BillRow, Window};
 use http::{Request, Response};
@@ -14,6 +17,8 @@ use crate::{Refusal, Stamp};
 
 /// How many rows a bill may have: what is held in memory at once.
 pub const BILL_ROWS_MAX: usize = 100_000;
+/// The length of a moment as bills write it.
+const MOMENT_LEN: usize = "2026-11-23 23:59:59".len();
 /// Beijing time, in hours ahead of UTC: the calendar of WeChat Pay and Alipay.
 pub(crate) const BEIJING: Offset = Offset::constant(8);
 
@@ -88,7 +93,9 @@ pub fn last_day(offset: Offset, now: Timestamp) -> Date {
 
 /// A moment of Beijing time as bills write it, `2026-11-23 23:59:59`.
 pub(crate) fn beijing_moment(text: &str) -> Option<Timestamp> {
-    let moment: DateTime = text.trim().parse().ok()?;
+    // A date alone would be read as its first moment.
+    let text = text.trim();
+    let moment: DateTime = (text.len() == MOMENT_LEN).then(|| text.parse().ok())??;
     BEIJING.to_timestamp(moment).ok()
 }
 
@@ -148,7 +155,9 @@ mod tests {
     fn moments_are_read_in_beijing_time() {
         let read = beijing_moment("2026-11-23 23:59:59").unwrap();
         assert_eq!(read.to_string(), "2026-11-23T15:59:59Z");
-        for text in ["2026-11-23 24:00:00", "2026-02-30 00:00:00", "", "yesterday"] {
+        for text in
+            ["2026-11-23", "2026-11-23 23:59", "2026-11-23 24:00:00", "2026-02-30 00:00:00", ""]
+        {
             assert_eq!(beijing_moment(text), None, "{text:?}");
         }
     }

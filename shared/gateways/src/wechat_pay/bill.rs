@@ -123,7 +123,7 @@ impl WechatPay {
 
 /// A bill in its parts.
 struct Bill<'a> {
-    columns: Vec<&'a str>,
+    columns: Columns,
     lines: Vec<&'a str>,
     row_count: usize,
 }
@@ -132,7 +132,8 @@ impl<'a> Bill<'a> {
     /// Divides a bill: the columns, its rows, the summary's columns, the summary.
     fn of(text: &'a str) -> Result<Self, &'static str> {
         let mut lines = text.lines();
-        let columns = lines.next().ok_or("it is empty")?.split(',').collect();
+        let columns = Columns::of(lines.next().unwrap_or_default());
+        let columns = columns.ok_or("it has not the columns that are read")?;
         let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
         let [lines @ .., summary_columns, summary] = lines.as_slice() else {
             return Err("it has no summary");
@@ -155,18 +156,53 @@ impl<'a> Bill<'a> {
         }
         let mut rows = Vec::with_capacity(self.lines.len());
         for line in &self.lines {
-            let values = self.values(line).ok_or("a row has not the columns of the first line")?;
-            let values = Values { columns: &self.columns, values };
-            rows.extend(values.row(mchid).ok_or("a row cannot be read")?);
+            rows.extend(self.columns.row(line, mchid).ok_or("a row cannot be read")?);
         }
         Ok(rows)
+    }
+}
+
+/// Where the columns that are read stand.
+struct Columns {
+    count: usize,
+    at: usize,
+    merchant: usize,
+    transaction: usize,
+    payment: usize,
+    state: usize,
+    currency: usize,
+    refund_number: usize,
+    refund_state: usize,
+    echo: usize,
+    amount: usize,
+    refund_amount: usize,
+}
+
+impl Columns {
+    fn of(line: &str) -> Option<Self> {
+        let names: Vec<&str> = line.split(',').collect();
+        let at = |name: &str| names.iter().position(|known| *known == name);
+        Some(Self {
+            count: names.len(),
+            at: at("交易时间")?,
+            merchant: at("商户号")?,
+            transaction: at("微信订单号")?,
+            payment: at("商户订单号")?,
+            state: at("交易状态")?,
+            currency: at("货币种类")?,
+            refund_number: at("商户退款单号")?,
+            refund_state: at("退款状态")?,
+            echo: at("商户数据包")?,
+            amount: at("订单金额")?,
+            refund_amount: at("申请退款金额")?,
+        })
     }
 
     /// The values of a line. What a merchant names goods by may itself look like the end of a value:
     /// what is too much then belongs to the two texts, of which the last is read.
-    fn values(&self, line: &'a str) -> Option<Vec<&'a str>> {
+    fn values<'a>(&self, line: &'a str) -> Option<Vec<&'a str>> {
         let mut values: Vec<&str> = line.strip_prefix(BACKQUOTE)?.split(BETWEEN).collect();
-        let too_many = values.len().checked_sub(self.columns.len())?;
+        let too_many = values.len().checked_sub(self.count)?;
         if too_many > 0 {
             let texts_end = values.len().checked_sub(COLUMNS_BEHIND_TEXTS)?.checked_sub(1)?;
             let from = texts_end.checked_sub(too_many)?;
@@ -174,44 +210,33 @@ impl<'a> Bill<'a> {
         }
         Some(values)
     }
-}
 
-/// A row's values by their columns' names.
-struct Values<'a> {
-    columns: &'a [&'a str],
-    values: Vec<&'a str>,
-}
-
-impl Values<'_> {
-    fn get(&self, column: &str) -> Option<&str> {
-        let at = self.columns.iter().position(|name| *name == column)?;
-        self.values.get(at).map(|value| value.trim())
-    }
-
-    /// The row: `None` if it cannot be read, and nothing for one that moved no money of ours.
-    fn row(&self, mchid: &str) -> Option<Option<BillRow>> {
-        if self.get("商户号")? != mchid {
+    /// A line's row: `None` if it cannot be read, and nothing for one that moved no money.
+    fn row(&self, line: &str, mchid: &str) -> Option<Option<BillRow>> {
+        let values = self.values(line)?;
+        let get = |at: usize| values.get(at).map(|value| value.trim());
+        if get(self.merchant)? != mchid {
             return None;
         }
-        let (kind, amount) = match self.get("交易状态")? {
-            "SUCCESS" => (RowKind::Payment, fen(self.get("订单金额")?)?),
-            "REFUND" if self.get("退款状态")? == "FAIL" => return Some(None),
+        let (kind, amount) = match get(self.state)? {
+            "SUCCESS" => (RowKind::Payment, get(self.amount)?),
+            "REFUND" if get(self.refund_state)? == "FAIL" => return Some(None),
             "REFUND" => {
-                let number = self.get("商户退款单号")?.to_owned();
-                (RowKind::Refund { number }, fen(self.get("申请退款金额")?)?)
+                let number = get(self.refund_number)?.to_owned();
+                (RowKind::Refund { number }, get(self.refund_amount)?)
             }
             // Taken back at a card reader before it was settled.
             "REVOKED" => return Some(None),
             _ => return None,
         };
-        let currency = Currency::parse(self.get("货币种类")?)?;
-        let echo = self.get("商户数据包").filter(|echo| !echo.is_empty());
+        let currency = Currency::parse(get(self.currency)?)?;
+        let echo = get(self.echo).filter(|echo| !echo.is_empty());
         Some(Some(BillRow {
             kind,
-            payment_id: self.get("商户订单号")?.to_owned(),
-            transaction_id: self.get("微信订单号")?.to_owned(),
-            amount: Money::new(amount, currency),
-            at: beijing_moment(self.get("交易时间")?)?,
+            payment_id: get(self.payment)?.to_owned(),
+            transaction_id: get(self.transaction)?.to_owned(),
+            amount: Money::new(fen(amount)?, currency),
+            at: beijing_moment(get(self.at)?)?,
             echo: echo.map(str::to_owned),
         }))
     }
