@@ -226,8 +226,11 @@ impl<'a> Comparison<'a> {
         let gateway = self.gateway.clone();
         for payment in order.payments.iter().filter(|one| one.gateway == gateway) {
             for at in self.rows_of(&payment.payment_id) {
-                if let Some(open) = self.rows.get_mut(at) {
-                    open.found = explain(self.ids, booking_key, order, payment, &open.row);
+                let Some(open) = self.rows.get_mut(at) else { continue };
+                let found = explain(self.ids, booking_key, order, payment, &open.row);
+                // That the order does not know the money says nothing against what lies beside it.
+                if open.found == Found::Nothing || !matches!(found, Found::PaymentOnly(_)) {
+                    open.found = found;
                 }
             }
             for (transaction_id, amount, paid_at) in captures(order, payment) {

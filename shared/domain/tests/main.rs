@@ -17,13 +17,13 @@ mod open_booking;
 #[cfg(test)]
 mod quote;
 #[cfg(test)]
+mod reconcile;
+#[cfg(test)]
 mod record_payment;
 #[cfg(test)]
 mod record_payment_table;
 #[cfg(test)]
 mod record_refund;
-#[cfg(test)]
-mod reconcile;
 #[cfg(test)]
 mod release;
 #[cfg(test)]

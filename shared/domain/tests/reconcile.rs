@@ -1,7 +1,9 @@
 //! A gateway's bill against what is recorded.
 
 use domain::attention::{AMOUNT_DIFFERS, NOT_RECORDED, Subject};
-use domain::booking::{Booking, Order, OrderStatus, PaymentStatus, Refund, RefundReason, Unmatched};
+use domain::booking::{
+    Booking, Order, OrderStatus, PaymentStatus, Refund, RefundReason, Unmatched,
+};
 use domain::decide::flag::{Flagging, RowOf, flag, raise};
 use domain::decide::record_payment::{Recording, record_payment, record_unmatched};
 use domain::ids::{PaymentId, RefundNumber};
@@ -120,12 +122,14 @@ fn a_row_is_looked_for_under_every_status_of_its_payment() {
 
 #[test]
 fn a_second_transaction_is_explained_only_by_a_refund_of_its_own() {
-    let mut order = paid(Some(FROM_MS));
+    let mut order = paid(None);
     let second = row(&order, "tx-2", order.amount);
     assert!(is_payment_only(&found(&second, &order)));
     let other = refund(&payment_id(&order), "tx-2", cny(7));
     order.refunds.push(other);
-    assert!(matches!(found(&second, &order), Found::Differs { recorded, .. } if recorded == cny(7)));
+    assert!(
+        matches!(found(&second, &order), Found::Differs { recorded, .. } if recorded == cny(7))
+    );
     order.refunds[0].amount = order.amount;
     assert_eq!(found(&second, &order), Found::Same);
     // What goes back of the first transaction is what it captured.
@@ -144,13 +148,10 @@ fn another_gateways_payment_explains_nothing() {
 
 #[test]
 fn a_refund_is_ours_by_the_number_of_any_attempt() {
-    let mut order = paid(Some(FROM_MS));
+    let mut order = paid(None);
     let amount = order.amount;
     assert!(is_payment_only(&found(&refund_row(&order, &number(&order, 1), amount), &order)));
-    order.refunds.push(Refund {
-        attempt: 2,
-        ..refund(&payment_id(&order), TRANSACTION, amount)
-    });
+    order.refunds.push(Refund { attempt: 2, ..refund(&payment_id(&order), TRANSACTION, amount) });
     for attempt in [1, 2, 30] {
         let row = refund_row(&order, &number(&order, attempt), amount);
         assert_eq!(found(&row, &order), Found::Same, "{attempt}");
@@ -164,7 +165,7 @@ fn a_refund_is_ours_by_the_number_of_any_attempt() {
 
 #[test]
 fn a_refund_that_others_made_is_explained_once_it_is_stored() {
-    let mut order = paid(Some(FROM_MS));
+    let mut order = paid(None);
     order.refunds.push(Refund {
         reason: RefundReason::ForeignRefund,
         ..refund(&payment_id(&order), "BY-HAND", cny(5))
@@ -258,8 +259,7 @@ fn captures_are_recorded_with_the_gateways_time() {
     let id = payment_id(&live);
     let record = |order: &Order, transaction_id: &str, at_ms| {
         let capture = capture(transaction_id, live.amount, at_ms);
-        let recording =
-            record_payment(&booking, Some(order), &id, &capture, &DESK, env(5));
+        let recording = record_payment(&booking, Some(order), &id, &capture, &DESK, env(5));
         match recording {
             Recording::Applied(change) | Recording::Refunded { change, .. } => {
                 change.order(&live.order_id).unwrap().clone()
@@ -307,7 +307,10 @@ fn money_that_is_ours_and_not_explained_waits_for_a_person_and_moves_nothing() {
         (row(&order, TRANSACTION, cny(1)), Some(&order), AMOUNT_DIFFERS),
     ] {
         let Flagging::Raised(attention) = flagged(&row, order, None) else { panic!("{row:?}") };
-        assert_eq!((attention.subject, attention.reason.as_str()), (Subject::Reconciliation, reason));
+        assert_eq!(
+            (attention.subject, attention.reason.as_str()),
+            (Subject::Reconciliation, reason)
+        );
         assert_eq!((attention.amount, attention.since), (Some(row.amount), t(5)));
         let Flagging::Raised(again) = flagged(&row, order, None) else { panic!("{row:?}") };
         assert_eq!(again.attention_id, attention.attention_id);
@@ -325,7 +328,10 @@ fn a_refund_by_hand_is_stored_as_its_notification_would_have_been() {
     let Flagging::Foreign(change) = flagged(&row, Some(&order), None) else { panic!() };
     let stored = change.order(&order.order_id).unwrap();
     assert_eq!(stored.refunds[0].reason, RefundReason::ForeignRefund);
-    assert_eq!((stored.refunds[0].amount, change.raised[0].subject), (cny(5), Subject::ForeignRefund));
+    assert_eq!(
+        (stored.refunds[0].amount, change.raised[0].subject),
+        (cny(5), Subject::ForeignRefund)
+    );
     assert_eq!(change.tasks, [], "nothing is given back");
     assert_eq!(flagged(&row, Some(stored), None), Flagging::Explained);
 }

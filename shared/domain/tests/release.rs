@@ -1,6 +1,6 @@
 //! What a person does about what waits.
 
-use domain::attention::{Action, Attention, AttentionId, Audit, MANY_TRIES, Subject};
+use domain::attention::{Action, Attention, AttentionId, Audit, MANY_TRIES, NOT_RECORDED, Subject};
 use domain::booking::{
     Booking, Order, OrderStatus, PaymentStatus, Refund, RefundReason, RefundStatus, Unmatched,
 };
@@ -9,7 +9,9 @@ use domain::decide::record_refund::{
     REFUND_ATTEMPTS_EXTRA_MAX, REFUND_ATTEMPTS_MAX, REFUND_ATTEMPTS_TOTAL_MAX, RefundNews,
     RefundOf, attempts_max, next_refund, record_refund, refund_task_id,
 };
-use domain::decide::release::{NotReleased, Release, Waiting, release, release_unmatched};
+use domain::decide::release::{
+    NotReleased, Release, Waiting, release, release_unbooked, release_unmatched,
+};
 use domain::ids::PaymentId;
 use domain::product::Kind;
 use domain::task::{Record, TRIES_AFRESH, Task};
@@ -317,7 +319,10 @@ fn what_a_bill_raised_can_only_be_resolved_whether_its_booking_is_stored_or_not(
         reason: NOT_RECORDED.to_owned(),
         since: t(1),
     };
-    assert_eq!(AttentionId::from_path(&attention.attention_id.to_path()), Some(attention.attention_id.clone()));
+    assert_eq!(
+        AttentionId::from_path(&attention.attention_id.to_path()),
+        Some(attention.attention_id.clone())
+    );
     let waiting = Waiting { attention: &attention, order: Some(&order), task: None };
     let asked = |action| Release { action, by: "olga", note: Some("refunded by hand") };
     let refused = NotReleased::RetryNotPossible;
