@@ -73,7 +73,7 @@ fn rows(text: &str) -> Result<Vec<BillRow>, String> {
     match read(&next_of(text), &unsigned(200, text)) {
         BillOutcome::Read { rows, next: None } => Ok(rows),
         BillOutcome::Unknown(refusal) => Err(refusal.code),
-        other => panic!("{other:?}"),
+        other @ (BillOutcome::Read { .. } | BillOutcome::NotReady(_)) => panic!("{other:?}"),
     }
 }
 
