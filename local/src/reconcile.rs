@@ -148,7 +148,8 @@ fn tell_rows(one: &Value, tell: &mut impl FnMut(&str)) {
             ["at", "difference", "kind", "payment_id", "transaction_id"]
                 .map(|name| text(&row[name]));
         tell(&format!(
-            "  {at:<20}  {difference:<14}  {kind:<7}  {payment:<32}  {transaction:<28}  {amount}{recorded}"
+            "  {at:<20}  {difference:<14}  {kind:<7}  {payment:<32}  {transaction:<28}  \
+             {amount}{recorded}"
         ));
     }
     if let Some(more @ 1..) = one["rows_left_out"].as_u64() {

@@ -22,7 +22,7 @@ pub(crate) enum NoBill {
         refusal: Refusal,
     },
     /// The gateway gave no usable answer.
-    #[error("the bill of {day} cannot be read: {} {} {}", refusal.status, refusal.code, refusal.message)]
+    #[error("the bill of {day} cannot be read: {} {}", refusal.code, refusal.message)]
     Unusable {
         /// Its day.
         day: Date,

@@ -37,8 +37,8 @@ pub struct Ask {
 /// Handles an event: a person's [`Ask`], or the schedule's, which asks for nothing special.
 ///
 /// # Errors
-/// [`Problem::InvalidRequest`] for what cannot be asked; [`Problem`] of the store. A gateway without
-/// a bill is no error: its report says so.
+/// [`Problem::InvalidRequest`] for what cannot be asked; [`Problem`] of the store. A gateway
+/// without a bill is no error: its report says so.
 pub async fn handle_event(deps: &Deps, event: Value) -> Result<Value, Problem> {
     let ask = serde_json::from_value(event);
     let ask: Ask = ask.map_err(|_| Problem::invalid("day, gateway", "a date and a name"))?;
@@ -53,8 +53,8 @@ pub async fn handle_event(deps: &Deps, event: Value) -> Result<Value, Problem> {
 /// Compares the bill of a day, gateway by gateway, and flags what is ours and not explained.
 ///
 /// # Errors
-/// [`Problem::InvalidRequest`] for a gateway that is not there; [`Problem`] of the store: nothing is
-/// lost, because the same run again flags nothing twice.
+/// [`Problem::InvalidRequest`] for a gateway that is not there; [`Problem`] of the store: nothing
+/// is lost, because the same run again flags nothing twice.
 pub async fn run(deps: &Deps, ask: &Ask) -> Result<Report, Problem> {
     let mut gateways = vec![];
     let (mut asked, mut comparisons) = (vec![], vec![]);

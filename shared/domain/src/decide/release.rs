@@ -52,8 +52,8 @@ pub enum NotReleased {
 /// none was left. Resolving changes nothing but the list.
 ///
 /// # Errors
-/// [`NotReleased::RetryNotPossible`] for what is not ours to repeat, and for a refund whose attempts
-/// are used up for good; [`NotReleased::NotStored`] if the refund is not stored.
+/// [`NotReleased::RetryNotPossible`] for what is not ours to repeat, and for a refund whose
+/// attempts are used up for good; [`NotReleased::NotStored`] if the refund is not stored.
 pub fn release(
     booking: &Booking,
     waiting: Waiting<'_>,

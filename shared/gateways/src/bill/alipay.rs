@@ -2,8 +2,8 @@
 //!
 //! Sources, read 2026-11-24: `alipay.data.dataservice.bill.downloadurl.query` of the open platform,
 //! and the bill's own columns. The address that it answers is good for 30 seconds and is asked for
-//! without a signature; the archive carries no hash, so that its own sums vouch for its rows. It does
-//! not carry the echo: a row is ours if its payment is stored.
+//! without a signature; the archive carries no hash, so that its own sums vouch for its rows. It
+//! does not carry the echo: a row is ours if its payment is stored.
 
 use std::io::{Cursor, Read};
 

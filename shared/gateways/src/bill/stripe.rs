@@ -3,7 +3,8 @@
 //! Source, read 2026-11-24: `GET /v1/balance_transactions` of the API reference, with
 //! `expand[]=data.source` and `expand[]=data.source.charge`. A balance transaction is of the day on
 //! which it was created, in UTC. Its own amount is in the currency that is settled in; what was
-//! captured or refunded is the amount of its source. A charge has the metadata of its payment intent.
+//! captured or refunded is the amount of its source. A charge has the metadata of its payment
+//! intent.
 
 use std::collections::BTreeMap;
 

@@ -2,10 +2,10 @@
 //!
 //! Sources, read 2026-11-23: "申请交易账单" and "下载账单" of the API v3 guide; the columns and what
 //! day a row is of, "交易账单文件格式说明"
-//! (<https://pay.weixin.qq.com/docs/merchant/products/bill-download/format-trade.html>): a payment is
-//! of the day of its success, a refund of the day on which it was accepted, with its state as of
-//! then. The download is signed like every request and its reply is not: the hash of the first reply,
-//! which is, vouches for it.
+//! (<https://pay.weixin.qq.com/docs/merchant/products/bill-download/format-trade.html>): a payment
+//! is of the day of its success, a refund of the day on which it was accepted, with its state as of
+//! then. The download is signed like every request and its reply is not: the hash of the first
+//! reply, which is, vouches for it.
 
 use bytes::Bytes;
 use domain::money::{Currency, Money};
@@ -198,8 +198,8 @@ impl Columns {
         })
     }
 
-    /// The values of a line. What a merchant names goods by may itself look like the end of a value:
-    /// what is too much then belongs to the two texts, of which the last is read.
+    /// The values of a line. What a merchant names goods by may itself look like the end of a
+    /// value: what is too much then belongs to the two texts, of which the last is read.
     fn values<'a>(&self, line: &'a str) -> Option<Vec<&'a str>> {
         let mut values: Vec<&str> = line.strip_prefix(BACKQUOTE)?.split(BETWEEN).collect();
         let too_many = values.len().checked_sub(self.count)?;

@@ -59,7 +59,8 @@ fn bill(lines: &[String]) -> String {
     let rows: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
     let count = lines.len();
     format!(
-        "\u{feff}{COLUMNS}\r\n{rows}{SUMMARY}\r\n`{count},`0.00,`0.00,`0.00,`0.00000,`0.00,`0.00\r\n"
+        "\u{feff}{COLUMNS}\r\n{rows}{SUMMARY}\r\n\
+         `{count},`0.00,`0.00,`0.00,`0.00000,`0.00,`0.00\r\n"
     )
 }
 
