@@ -1,6 +1,7 @@
 //! A small JSON client, for the program's commands and for tests over HTTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
@@ -77,6 +78,13 @@ impl Client {
         let connector = if is_tls { tls_connector() } else { plain_connector() };
         let transport = Transport::new(connector).reading_up_to(REPLY_LEN_MAX);
         Self { transport: Arc::new(transport), base_url, bearer: None }
+    }
+
+    /// The same client that waits longer, or less long, for each reply.
+    #[must_use]
+    pub fn waiting_up_to(&self, timeout: Duration) -> Self {
+        let transport = self.transport.as_ref().clone().waiting_up_to(timeout);
+        Self { transport: Arc::new(transport), ..self.clone() }
     }
 
     /// The same client with a bearer token.

@@ -27,6 +27,12 @@ pub struct Functions {
     base_url: String,
 }
 
+/// Where a function is invoked, below a Lambda endpoint.
+#[must_use]
+pub fn invocation_path(function: &str) -> String {
+    format!("/2015-03-31/functions/{function}/invocations")
+}
+
 /// What a function answers to an API Gateway event.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,7 +62,7 @@ impl Functions {
 
     async fn invoke(&self, request: &Request) -> Result<Answer, Problem> {
         let function = Route::parse(&request.method, &request.path)?.function();
-        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.base_url);
+        let url = format!("{}{}", self.base_url, invocation_path(function));
         let failed = |what: String| Problem::Internal(format!("{function}: {what}"));
         let call = http::Request::post(url)
             .header(header::CONTENT_TYPE, "application/json")

@@ -6,6 +6,7 @@ pub mod client;
 pub mod demo;
 pub mod dispatch;
 pub mod lambda;
+pub mod reconcile;
 pub mod server;
 
 pub mod secrets;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use api::problem::error_chain;
 use clap::{Args, Parser, Subcommand};
 use local::stack::{Options, Stack};
-use local::{attention, demo};
+use local::{attention, demo, reconcile};
 use tracing_subscriber::EnvFilter;
 
 /// Latchpay on your laptop: the whole payment flow, with nothing else installed.
@@ -51,6 +51,8 @@ enum Play {
     Demo,
     /// What waits for a person, on this laptop or in a deployment
     Attention(attention::Options),
+    /// Gateways' daily bills against what is recorded
+    Reconcile(reconcile::Options),
 }
 
 #[tokio::main]
@@ -61,6 +63,7 @@ async fn main() -> ExitCode {
     let outcome = match command.play {
         Some(Play::Demo) => play_demo().await,
         Some(Play::Attention(options)) => look_after(options).await,
+        Some(Play::Reconcile(options)) => compare(options).await,
         None => serve(command.serve).await,
     };
     match outcome {
@@ -102,6 +105,11 @@ async fn play_demo() -> Result<(), String> {
 
 async fn look_after(options: attention::Options) -> Result<(), String> {
     let told = attention::run(options, |line| println!("{line}")).await;
+    told.map_err(|error| error_chain(&error))
+}
+
+async fn compare(options: reconcile::Options) -> Result<(), String> {
+    let told = reconcile::run(options, |line| println!("{line}")).await;
     told.map_err(|error| error_chain(&error))
 }
 

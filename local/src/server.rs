@@ -5,14 +5,16 @@ use std::sync::Arc;
 use api::request::{BODY_LEN_MAX, Caller, Request, SCOPE_ATTENTION_WRITE, SCOPE_PRODUCTS_WRITE};
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::{Router, routing};
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use runtime::deps::Deps;
+use runtime::serve::unanswered;
+use serde_json::json;
 
 use crate::dispatch::dispatch;
-use crate::lambda::Functions;
+use crate::lambda::{Functions, invocation_path};
 
 /// Who answers: the handlers in this process, or real Lambda binaries.
 #[derive(Clone, Debug)]
@@ -23,9 +25,12 @@ pub struct Server {
     pub functions: Option<Functions>,
 }
 
-/// Every route of the product.
+/// Every route of the product, and the Lambda API's call for the function that no route reaches.
 pub fn router(server: Server) -> Router {
-    Router::new().fallback(routing::any(serve)).with_state(server)
+    Router::new()
+        .route(&invocation_path("reconcile"), routing::post(reconcile))
+        .fallback(routing::any(serve))
+        .with_state(server)
 }
 
 async fn serve(State(server): State<Server>, request: axum::extract::Request) -> Response {
@@ -35,6 +40,22 @@ async fn serve(State(server): State<Server>, request: axum::extract::Request) ->
         None => dispatch(&server.deps, &request).await,
     };
     answer.map(Body::from)
+}
+
+/// Invokes `reconcile` as the Lambda API does, for whoever may see what waits for a person.
+async fn reconcile(State(server): State<Server>, request: axum::extract::Request) -> Response {
+    let request = read(&server.deps, request).await;
+    if let Err(problem) = request.require_scope(SCOPE_ATTENTION_WRITE) {
+        return unanswered(&request, &problem).map(Body::from);
+    }
+    let event = serde_json::from_slice(&request.body).unwrap_or_default();
+    match reconcile::handle_event(&server.deps, event).await {
+        Ok(report) => axum::Json(report).into_response(),
+        Err(problem) => {
+            let said = format!("{problem:?}");
+            axum::Json(json!({ "errorMessage": said, "errorType": "Error" })).into_response()
+        }
+    }
 }
 
 async fn read(deps: &Deps, request: axum::extract::Request) -> Request {

@@ -114,7 +114,10 @@ impl Call {
     #[must_use]
     pub fn is_write(&self) -> bool {
         match self.side {
-            Side::Store => !matches!(self.operation.as_str(), "GetItem" | "BatchGetItem" | "Query"),
+            Side::Store => {
+                let reads = ["GetItem", "BatchGetItem", "Query", "Scan"];
+                !reads.contains(&self.operation.as_str())
+            }
             Side::Gateway => !self.operation.starts_with(Method::GET.as_str()),
         }
     }

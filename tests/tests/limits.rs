@@ -28,7 +28,7 @@ use runtime::deps::Deps;
 use serde_json::{Value, json};
 use store::Store;
 use store::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, DUE_SHARDS, create_table};
-use tests::{Window, World, expect, gateway, gateway_name, text};
+use tests::{Window, World, expect, gateway, gateway_name};
 
 /// How many orders an old booking has had.
 const ORDERS_BEFORE: u32 = 2_000;
@@ -358,6 +358,7 @@ fn largest_booking(ids: &Ids) -> Booking {
         code_url: Some(format!("weixin://wxpay/bizpayurl?pr={}", "z".repeat(32))),
         gateway_ref: None,
         transaction_id: None,
+        paid_at: None,
     };
     assert_eq!(payment.code_url.as_ref().unwrap().len(), 60);
     let order = Order {
@@ -413,6 +414,7 @@ fn ended(ids: &Ids, order: &Order) -> Order {
     let payment = order.payments.first_mut().unwrap();
     payment.status = PaymentStatus::Paid;
     payment.transaction_id = Some(transaction_id.clone());
+    payment.paid_at = Some(order.created_at);
     order.refunds.push(Refund {
         refund_id: ids.refund(payment.payment_id.as_str(), &transaction_id, 1),
         payment_id: payment.payment_id.clone(),
@@ -425,6 +427,7 @@ fn ended(ids: &Ids, order: &Order) -> Order {
         attention: Some("refund_reversed".to_owned()),
         extra_attempts: 0,
         reversed_attempts: vec![1, 2, 3],
+        paid_at: None,
     });
     order
 }

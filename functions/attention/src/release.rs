@@ -2,11 +2,14 @@
 
 use api::problem::Problem;
 use domain::attention::{Attention, AttentionId, Audit, Subject};
-use domain::decide::release::{Release, Waiting, release as release_of_booking, release_unmatched};
+use domain::decide::release::{
+    Release, Waiting, release as release_of_booking, release_unbooked, release_unmatched,
+};
 use domain::ids::BookingId;
 use domain::task::{Record, TaskId};
 use runtime::apply::{TRIES_MAX, back_off, commit_once, commit_unmatched_once};
 use runtime::deps::Deps;
+use store::error::CommitError;
 use store::load::{Want, WantOrder};
 
 /// Releases what waits under a name, and answers the audit record of it: the one that is written
@@ -60,7 +63,14 @@ async fn release_once(
 ) -> Result<Option<Audit>, Problem> {
     let booking_id = &attention.booking_id;
     let want = Want { booking_id, product: false, order: WantOrder::Ended(order_seq) };
-    let loaded = deps.store.load(want).await?.ok_or(Problem::NotFound)?;
+    let loaded = match (deps.store.load(want).await?, attention.subject) {
+        (Some(loaded), _) => loaded,
+        // What a bill has of a booking that is not stored waits all the same.
+        (None, Subject::Reconciliation) => {
+            return release_unbooked_once(deps, attention, release).await;
+        }
+        (None, _) => return Err(Problem::NotFound),
+    };
     let live = loaded.booking.live_order.as_ref().filter(|order| order.seq == order_seq);
     let task = match task_of(attention) {
         Some(task) => deps.store.task(booking_id, &task).await?,
@@ -72,12 +82,28 @@ async fn release_once(
     Ok(commit_once(deps, &change).await?.then_some(change.released).flatten())
 }
 
+/// One try on a booking that is not stored; `None` if somebody else came first.
+async fn release_unbooked_once(
+    deps: &Deps,
+    attention: &Attention,
+    release: Release<'_>,
+) -> Result<Option<Audit>, Problem> {
+    let audit = release_unbooked(attention, release, deps.env())?;
+    match deps.store.release_unbooked(&audit, &deps.request_token()).await {
+        Ok(()) => Ok(Some(audit)),
+        Err(CommitError::Conflict) => Ok(None),
+        Err(error @ (CommitError::NotApplied(_) | CommitError::Unknown(_))) => Err(error.into()),
+    }
+}
+
 /// The task whose stored form is needed to try it again.
 fn task_of(attention: &Attention) -> Option<TaskId> {
     match attention.subject {
         Subject::ClosePayment => Some(TaskId::close(&attention.payment_id)),
         Subject::QueryPayment => Some(TaskId::query(&attention.payment_id)),
-        Subject::Refund | Subject::ForeignRefund | Subject::Dispute => None,
+        Subject::Refund | Subject::ForeignRefund | Subject::Dispute | Subject::Reconciliation => {
+            None
+        }
     }
 }
 

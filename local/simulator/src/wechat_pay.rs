@@ -4,6 +4,7 @@
 //! Where the pages leave a choice, this server takes the stricter one.
 
 mod authorization;
+mod bill;
 mod close;
 mod create;
 mod fields;

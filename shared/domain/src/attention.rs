@@ -14,11 +14,15 @@ pub const MANY_TRIES: &str = "many_tries";
 pub const FOREIGN_REFUND: &str = "foreign_refund";
 /// The reason of a payment that the payer's bank takes into question.
 pub const DISPUTE: &str = "dispute";
+/// The reason of money that moved at a gateway, is ours, and is not recorded.
+pub const NOT_RECORDED: &str = "not_recorded";
+/// The reason of money of which a gateway's bill and the record name different amounts.
+pub const AMOUNT_DIFFERS: &str = "amount_differs";
 /// The longest note of a person, in characters.
 pub const NOTE_LEN_MAX: usize = 500;
 
 /// What is in front of the `#` of an [`AttentionId`].
-const KINDS: [&str; 5] = ["refund", "close", "query", "foreign", "dispute"];
+const KINDS: [&str; 6] = ["refund", "close", "query", "foreign", "dispute", "reconciliation"];
 
 /// Names what waits, within its booking. Whatever has a task shares the task's name, so that
 /// raising twice is one record, whether the refund or its task raises.
@@ -43,6 +47,12 @@ impl AttentionId {
     #[must_use]
     pub fn dispute(refund_id: &RefundId) -> Self {
         Self(format!("dispute#{refund_id}"))
+    }
+
+    /// The name of money whose bill and record do not agree, by an id derived from both its names.
+    #[must_use]
+    pub fn reconciliation(id: &RefundId) -> Self {
+        Self(format!("reconciliation#{id}"))
     }
 
     /// Reads a name; `None` unless it is a known kind, `#` and an id.
@@ -98,6 +108,8 @@ pub enum Subject {
     ForeignRefund,
     /// A payment that the payer's bank takes into question.
     Dispute,
+    /// Money whose bill and record do not agree.
+    Reconciliation,
     /// A code that is to be closed.
     ClosePayment,
     /// A payment that is to be asked for.
@@ -117,10 +129,10 @@ pub struct Attention {
     pub record: Record,
     /// The payment concerned.
     pub payment_id: PaymentId,
-    /// The transaction that goes back, where it is a refund of ours.
+    /// The transaction that goes back, where it is a refund of ours; the one that the bill names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
-    /// How much money it is about, where it is a refund.
+    /// How much money it is about, where it is a refund; what the bill says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
     /// The gateway's code, or one of ours.

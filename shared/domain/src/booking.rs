@@ -310,6 +310,9 @@ pub struct Payment {
     /// The first captured transaction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
+    /// When the gateway captured it, by its own clock. Absent in items of earlier releases.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "millisecond::optional")]
+    pub paid_at: Option<Timestamp>,
 }
 
 impl Payment {
@@ -423,6 +426,10 @@ pub struct Refund {
     /// Attempts whose money arrived and was taken back: a repeated word of their success is old.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reversed_attempts: Vec<u32>,
+    /// When the gateway captured the transaction, where its payment does not say it: a second
+    /// transaction of one payment, and unmatched money.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "millisecond::optional")]
+    pub paid_at: Option<Timestamp>,
 }
 
 impl Refund {

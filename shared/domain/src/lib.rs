@@ -12,5 +12,6 @@ pub mod ids;
 pub mod money;
 pub mod product;
 pub mod quote;
+pub mod reconcile;
 pub mod task;
 pub mod term;

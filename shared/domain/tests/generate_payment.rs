@@ -210,6 +210,7 @@ fn the_first_payment_sets_pay_by_and_becomes_the_current_one() {
             code_url: None,
             gateway_ref: None,
             transaction_id: None,
+            paid_at: None,
         };
         assert_eq!(live.payments, [expected]);
         assert!(change.shows(&payment_id));

@@ -17,6 +17,8 @@ mod open_booking;
 #[cfg(test)]
 mod quote;
 #[cfg(test)]
+mod reconcile;
+#[cfg(test)]
 mod record_payment;
 #[cfg(test)]
 mod record_payment_table;

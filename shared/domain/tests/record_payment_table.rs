@@ -320,6 +320,7 @@ fn check_captured(scene: &Scene, order: &Order) {
             status: PaymentStatus::Paid,
             code_url: None,
             transaction_id: Some(scene.capture.transaction_id.clone()),
+            paid_at: Some(scene.capture.paid_at),
             ..before.clone()
         },
     };

@@ -1,6 +1,6 @@
 //! What a person does about what waits.
 
-use domain::attention::{Action, Attention, AttentionId, Audit, MANY_TRIES, Subject};
+use domain::attention::{Action, Attention, AttentionId, Audit, MANY_TRIES, NOT_RECORDED, Subject};
 use domain::booking::{
     Booking, Order, OrderStatus, PaymentStatus, Refund, RefundReason, RefundStatus, Unmatched,
 };
@@ -9,7 +9,9 @@ use domain::decide::record_refund::{
     REFUND_ATTEMPTS_EXTRA_MAX, REFUND_ATTEMPTS_MAX, REFUND_ATTEMPTS_TOTAL_MAX, RefundNews,
     RefundOf, attempts_max, next_refund, record_refund, refund_task_id,
 };
-use domain::decide::release::{NotReleased, Release, Waiting, release, release_unmatched};
+use domain::decide::release::{
+    NotReleased, Release, Waiting, release, release_unbooked, release_unmatched,
+};
 use domain::ids::PaymentId;
 use domain::product::Kind;
 use domain::task::{Record, TRIES_AFRESH, Task};
@@ -299,4 +301,36 @@ fn unmatched_money_is_released_the_same_way() {
             }
         }
     }
+}
+
+#[test]
+fn what_a_bill_raised_can_only_be_resolved_whether_its_booking_is_stored_or_not() {
+    let booking = pending();
+    let order = with_payments(order(1, Kind::First), &[(&WECHAT, PaymentStatus::Closed)]);
+    let payment_id = order.payments[0].payment_id.clone();
+    let attention = Attention {
+        attention_id: AttentionId::reconciliation(&IDS.refund(payment_id.as_str(), "tx-2", 0)),
+        booking_id: booking.booking_id.clone(),
+        subject: Subject::Reconciliation,
+        record: Record::Order { order_id: order.order_id.clone(), order_seq: order.seq },
+        payment_id,
+        transaction_id: Some("tx-2".to_owned()),
+        amount: Some(cny(1280)),
+        reason: NOT_RECORDED.to_owned(),
+        since: t(1),
+    };
+    assert_eq!(
+        AttentionId::from_path(&attention.attention_id.to_path()),
+        Some(attention.attention_id.clone())
+    );
+    let waiting = Waiting { attention: &attention, order: Some(&order), task: None };
+    let asked = |action| Release { action, by: "olga", note: Some("refunded by hand") };
+    let refused = NotReleased::RetryNotPossible;
+    assert_eq!(release(&booking, waiting, asked(Action::Retry), env(9)), Err(refused));
+    assert_eq!(release_unbooked(&attention, asked(Action::Retry), env(9)), Err(refused));
+    let change = release(&booking, waiting, asked(Action::Resolve), env(9)).unwrap();
+    let audit = release_unbooked(&attention, asked(Action::Resolve), env(9)).unwrap();
+    assert_eq!((audit.reason.as_str(), audit.at), (NOT_RECORDED, t(9)));
+    assert_eq!(change.released, Some(audit));
+    assert_eq!((change.ended.len(), change.tasks.len()), (0, 0));
 }

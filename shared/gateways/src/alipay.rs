@@ -24,6 +24,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
 
 use self::trust::VerifyKeys;
+use crate::bill::Bills;
 use crate::endpoint::{Endpoint, notify_url};
 use crate::rsa::SigningKey;
 use crate::settings::{SettingsError, identifier};
@@ -182,6 +183,10 @@ impl Gateway for Alipay {
 
     /// The gateway looks at the body alone, which must be exactly `success`. Source: "异步通知说明",
     /// read 2026-11-23.
+    fn bills(&self) -> Option<&dyn Bills> {
+        None
+    }
+
     fn acknowledge(&self, acknowledgement: Acknowledgement) -> Response<Bytes> {
         match acknowledgement {
             Acknowledgement::Done => answer(StatusCode::OK, "success"),

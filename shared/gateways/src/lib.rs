@@ -7,6 +7,7 @@
 pub mod alipay;
 mod answer;
 mod beijing;
+pub mod bill;
 mod endpoint;
 mod header;
 mod pem;
@@ -23,6 +24,7 @@ use domain::money::{Currency, Money};
 use http::{HeaderMap, Request, Response};
 use jiff::Timestamp;
 
+use crate::bill::Bills;
 use crate::text::cut;
 
 /// What a signature needs from outside.
@@ -371,6 +373,9 @@ pub trait Gateway: Send + Sync {
         body: &[u8],
         now: Timestamp,
     ) -> Result<Vec<Event>, Distrust>;
+
+    /// Its daily bill; `None` for a gateway that writes none that can be read.
+    fn bills(&self) -> Option<&dyn Bills>;
 
     /// The answer to a notification that the gateway understands.
     fn acknowledge(&self, acknowledgement: Acknowledgement) -> Response<Bytes>;

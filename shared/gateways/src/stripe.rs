@@ -26,6 +26,7 @@ use self::request::bearer;
 use self::settings::livemode;
 use self::trust::WebhookSecrets;
 use crate::answer;
+use crate::bill::Bills;
 use crate::endpoint::{Endpoint, return_url};
 use crate::settings::SettingsError;
 use crate::{
@@ -237,6 +238,10 @@ impl Gateway for Stripe {
 
     /// Any 2xx is an acknowledgement and everything else is sent again; bodies are only shown in
     /// the dashboard. Source: <https://docs.stripe.com/webhooks>, read 2026-11-24.
+    fn bills(&self) -> Option<&dyn Bills> {
+        None
+    }
+
     fn acknowledge(&self, acknowledgement: Acknowledgement) -> Response<Bytes> {
         match acknowledgement {
             Acknowledgement::Done => answer::empty(StatusCode::OK),

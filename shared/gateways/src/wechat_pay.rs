@@ -3,6 +3,7 @@
 //! Protocol: <https://pay.weixin.qq.com/doc/v3/merchant/4012791877> and the pages around it, read
 //! 2026-11-23. Crypto is `ring`'s: RSA signatures both ways, AES-256-GCM for notifications.
 
+mod bill;
 mod notification;
 mod reply;
 mod request;
@@ -24,6 +25,7 @@ use self::sign::Signer;
 use self::trust::VerifyKeys;
 use self::wire::Transaction;
 use crate::answer;
+use crate::bill::Bills;
 use crate::endpoint::{Endpoint, notify_url};
 use crate::settings::{SettingsError, identifier};
 use crate::text::percent_encoded;
@@ -196,6 +198,10 @@ impl Gateway for WechatPay {
     ) -> Result<Vec<Event>, Distrust> {
         self.verify_keys.check(headers, body, now)?;
         self.events(body)
+    }
+
+    fn bills(&self) -> Option<&dyn Bills> {
+        Some(self)
     }
 
     fn acknowledge(&self, acknowledgement: Acknowledgement) -> Response<Bytes> {

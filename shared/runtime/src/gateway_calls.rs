@@ -1,6 +1,9 @@
 //! Calls to gateways: one request, one reply read by the adapter, and no reply is not known.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use gateways::bill::{BillOutcome, BillStep, Bills};
 use gateways::{
     CloseOutcome, CreateOutcome, Gateway, Owner, PaymentRef, QueryOutcome, RefundOutcome,
     RefundRequest, Refusal,
@@ -8,6 +11,12 @@ use gateways::{
 use http::{Request, Response};
 
 use crate::deps::Deps;
+use crate::transport::Transport;
+
+/// The largest part of a bill that is read at once, in bytes: some 100,000 rows.
+pub const BILL_LEN_MAX: usize = 48 * 1024 * 1024;
+/// How long one call for a bill may take, reading included.
+pub const BILL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Creates a payment from its stored body.
 pub async fn create(
@@ -91,13 +100,36 @@ pub async fn query_refund(
     }
 }
 
+/// Asks for a step of a gateway's bill.
+pub async fn bill_step(
+    deps: &Deps,
+    (gateway, bills): (&dyn Gateway, &dyn Bills),
+    step: &BillStep,
+) -> BillOutcome {
+    let transport = deps.transport.as_ref().clone();
+    let transport = transport.reading_up_to(BILL_LEN_MAX).waiting_up_to(BILL_TIMEOUT);
+    match send_by(&transport, gateway, "bill", bills.ask(step, deps.stamp())).await {
+        Ok(reply) => bills.read(step, &reply, deps.now()),
+        Err(refusal) => BillOutcome::Unknown(refusal),
+    }
+}
+
 async fn send(
     deps: &Deps,
     gateway: &dyn Gateway,
     call: &'static str,
     request: Request<Bytes>,
 ) -> Result<Response<Bytes>, Refusal> {
-    let outcome = deps.transport.send(request).await;
+    send_by(&deps.transport, gateway, call, request).await
+}
+
+async fn send_by(
+    transport: &Transport,
+    gateway: &dyn Gateway,
+    call: &'static str,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, Refusal> {
+    let outcome = transport.send(request).await;
     match &outcome {
         Ok(reply) => {
             let status = reply.status().as_u16();

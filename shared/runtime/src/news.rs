@@ -123,7 +123,8 @@ async fn ask_when_paid(deps: &Deps, at: &PaymentAddress) -> Result<(), Problem> 
 }
 
 /// The address that an echo proves; `None` if it does not prove the payment ours.
-fn ours(
+#[must_use]
+pub fn ours(
     deps: &Deps,
     gateway: &GatewayName,
     payment_id: &str,

@@ -19,6 +19,10 @@ pub enum Metric {
     AmountMismatch,
     /// Something waits for a person.
     NeedsAttention,
+    /// A gateway's bill and the record do not agree about money of ours.
+    ReconciliationDifference,
+    /// A gateway's bill could not be compared.
+    ReconciliationFailed,
 }
 
 impl Metric {
@@ -33,6 +37,8 @@ impl Metric {
             Self::PaymentUnmatched => "payment_unmatched",
             Self::AmountMismatch => "amount_mismatch",
             Self::NeedsAttention => "needs_attention",
+            Self::ReconciliationDifference => "reconciliation_difference",
+            Self::ReconciliationFailed => "reconciliation_failed",
         }
     }
 }

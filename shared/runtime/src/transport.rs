@@ -51,6 +51,12 @@ impl Transport {
         Self { reply_len_max, ..self }
     }
 
+    /// The same transport that waits longer, or less long, for each reply.
+    #[must_use]
+    pub fn waiting_up_to(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
     /// Sends one request, once, and reads the whole reply.
     ///
     /// # Errors

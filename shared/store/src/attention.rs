@@ -7,7 +7,7 @@ use domain::attention::{Attention, AttentionId, Audit};
 use domain::ids::{BOOKING_KEY_LEN, BookingId};
 
 use crate::bookings::number;
-use crate::error::StoreError;
+use crate::error::{CommitError, StoreError};
 use crate::items::{self, Item, text};
 use crate::schema::{ATTENTION, ATTENTION_SHARD, AUDIT, DUE_AT, DUE_INDEX, DUE_SHARD, Key, PK, SK};
 use crate::{Store, strings};
@@ -16,6 +16,8 @@ use crate::{Store, strings};
 pub const PAGE_LEN: usize = 20;
 /// How much of what waits, and how many audit records, are read of one booking.
 pub const OF_BOOKING_MAX: usize = 20;
+/// How many pages of a booking's audit records are looked through for one thing.
+const AUDIT_PAGES_MAX: u32 = 10;
 
 /// One page of what waits, the longest waiting first.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -151,6 +153,68 @@ impl Store {
         let items = self.first_under(booking_id, AUDIT, Order::Descending).await?;
         let found = items.into_iter().map(items::decode).collect::<Result<Vec<Audit>, _>>()?;
         Ok(found.into_iter().filter(|one| one.booking_id == *booking_id).collect())
+    }
+
+    /// Reads what people did about one thing of a booking, whenever that was.
+    ///
+    /// # Errors
+    /// [`StoreError`]; also if the booking has more audit records than are looked through.
+    pub async fn audits_about(
+        &self,
+        booking_id: &BookingId,
+        attention_id: &AttentionId,
+    ) -> Result<Vec<Audit>, StoreError> {
+        let values = strings(&[
+            (":pk", &Key::booking(booking_id).pk),
+            (":prefix", AUDIT),
+            (":id", attention_id.as_str()),
+        ]);
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .filter_expression("attention_id = :id")
+            .set_expression_attribute_values(Some(values))
+            .consistent_read(true);
+        let (mut found, mut from) = (vec![], None);
+        for _ in 0..AUDIT_PAGES_MAX {
+            let reply = query.clone().set_exclusive_start_key(from).send().await?;
+            let items = reply.items.unwrap_or_default().into_iter();
+            found.extend(items.map(items::decode).collect::<Result<Vec<Audit>, _>>()?);
+            from = reply.last_evaluated_key;
+            if from.is_none() {
+                return Ok(found);
+            }
+        }
+        Err(StoreError::Unavailable("a booking has too many audit records".into()))
+    }
+
+    /// Raises what waits on a booking that is not stored, so that no version can guard it. That it
+    /// waits already is a [`CommitError::Conflict`].
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn raise_unbooked(
+        &self,
+        attention: &Attention,
+        request_token: &str,
+    ) -> Result<(), CommitError> {
+        let item = items::attention(attention).and_then(|item| self.put_new(item));
+        self.transact(vec![item.map_err(CommitError::NotApplied)?], request_token).await
+    }
+
+    /// Releases what [`Store::raise_unbooked`] raised, if it still waits as it was read.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn release_unbooked(
+        &self,
+        audit: &Audit,
+        request_token: &str,
+    ) -> Result<(), CommitError> {
+        let writes = self.writes_of_release(audit).map_err(CommitError::NotApplied)?;
+        self.transact(writes, request_token).await
     }
 
     async fn first_under(

@@ -1,13 +1,15 @@
 //! The store: the one adapter around DynamoDB.
 //!
 //! Every change to a booking is one transaction whose booking write carries the version that was
-//! read. Nothing scans, every read is strongly consistent, and every outcome is one of three:
-//! applied, not applied, unknown. What varies (AWS, a local port, an embedded database) varies
-//! beneath the SDK, in its HTTP client.
+//! read. Every read that a decision rests on is strongly consistent, nothing scans but the
+//! comparison with gateways' bills, and every outcome is one of three: applied, not applied,
+//! unknown. What varies (AWS, a local port, an embedded database) varies beneath the SDK, in its
+//! HTTP client.
 
 pub mod attention;
 mod batch;
 pub mod bookings;
+pub mod captures;
 pub mod error;
 mod items;
 pub mod load;

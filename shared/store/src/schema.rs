@@ -40,6 +40,7 @@ pub(crate) const ATTENTION: &str = "attention#";
 pub(crate) const AUDIT: &str = "audit#";
 pub(crate) const SUMMARY: &str = "summary";
 pub(crate) const ORDER: &str = "order#";
+pub(crate) const UNMATCHED: &str = "unmatched#";
 const PRODUCT: &str = "product";
 
 /// The two parts of a record's key.
@@ -93,7 +94,7 @@ impl Key {
     }
 
     pub(crate) fn unmatched(booking_key: &str, payment: &str, transaction: &str) -> Self {
-        Self::new(partition(booking_key), format!("unmatched#{payment}#{transaction}"))
+        Self::new(partition(booking_key), format!("{UNMATCHED}{payment}#{transaction}"))
     }
 
     pub(crate) fn customers_booking(customer_id: &str, created_ms: i64, id: &BookingId) -> Self {

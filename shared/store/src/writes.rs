@@ -114,11 +114,19 @@ impl Store {
             writes.push(self.delete(Key::attention(id, cleared))?);
         }
         if let Some(audit) = besides.released {
-            let key = Key::attention(id, &audit.attention_id);
-            writes.push(self.delete_as_read(key, audit.since.as_millisecond())?);
-            writes.push(self.put_new(items::audit(audit)?)?);
+            writes.extend(self.writes_of_release(audit)?);
         }
         Ok(writes)
+    }
+
+    /// What waits as it was read goes, and its audit record comes.
+    pub(crate) fn writes_of_release(
+        &self,
+        audit: &Audit,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let key = Key::attention(&audit.booking_id, &audit.attention_id);
+        let gone = self.delete_as_read(key, audit.since.as_millisecond())?;
+        Ok(vec![gone, self.put_new(items::audit(audit)?)?])
     }
 
     pub(crate) fn put(&self, item: Item) -> Result<TransactWriteItem, StoreError> {

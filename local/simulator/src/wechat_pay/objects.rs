@@ -11,7 +11,7 @@ use crate::ledger::{
 };
 use crate::random::Random;
 
-const OPENID: &str = "oLatchpay-simulated-payer001";
+pub(super) const OPENID: &str = "oLatchpay-simulated-payer001";
 
 /// The state of an order, as far as Native payments reach it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -59,6 +59,16 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "RESOURCE_NOT_EXISTS", message)
     }
 
+    pub(super) fn no_statement() -> Self {
+        let message = "there were no trades on that day";
+        Self::new(StatusCode::BAD_REQUEST, "NO_STATEMENT_EXIST", message)
+    }
+
+    pub(super) fn statement_creating() -> Self {
+        let message = "the bill is written at ten o'clock of the next day";
+        Self::new(StatusCode::BAD_REQUEST, "STATEMENT_CREATING", message)
+    }
+
     pub(super) fn system_error() -> Self {
         let message = "the system failed, try again later";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "SYSTEM_ERROR", message)

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::keys::{KeyMode, Stamp};
 use super::refusal::Refusal;
-use super::{MOUNT_PATH, authorization, close, create, query, refund};
+use super::{MOUNT_PATH, authorization, bill, close, create, query, refund};
 use crate::calls;
 use crate::faults::{CallFate, Failure};
 use crate::state::Shared;
@@ -33,6 +33,8 @@ pub(super) struct Call {
 #[derive(Debug)]
 pub(super) enum Reply {
     Json(Value),
+    /// A file: its hash was told before, and it is not signed.
+    File(String),
     NoContent,
 }
 
@@ -59,7 +61,7 @@ impl Call {
         self.path_and_query.split_once('?').map_or(&self.path_and_query, |(path, _)| path)
     }
 
-    fn query(&self) -> Option<&str> {
+    pub(super) fn query(&self) -> Option<&str> {
         self.path_and_query.split_once('?').map(|(_, query)| query)
     }
 }
@@ -128,6 +130,8 @@ fn dispatch(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
         (&Method::GET, ["v3", "refund", "domestic", "refunds", number]) => {
             refund::query(shared, number)
         }
+        (&Method::GET, ["v3", "bill", "tradebill"]) => bill::place(shared, call),
+        (&Method::GET, ["v3", "billdownload", "file"]) => bill::file(shared, call),
         _ => Err(Refusal::resource_unknown("no such call")),
     }
 }
@@ -149,6 +153,7 @@ fn signed(
 ) -> Result<Response, Refusal> {
     let (status, body) = match reply {
         Ok(Reply::Json(value)) => (StatusCode::OK, value.to_string()),
+        Ok(Reply::File(contents)) => return Ok(Response::new(Body::from(contents))),
         Ok(Reply::NoContent) => (StatusCode::NO_CONTENT, String::new()),
         Err(refusal) => (refusal.status, refusal.body().to_string()),
     };

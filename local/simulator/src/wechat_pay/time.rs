@@ -10,6 +10,11 @@ pub(super) fn beijing(at: Timestamp) -> String {
     Offset::constant(8).to_datetime(at).strftime("%Y-%m-%dT%H:%M:%S+08:00").to_string()
 }
 
+/// `YYYY-MM-DD HH:mm:ss`, as bills write it.
+pub(super) fn beijing_moment(at: Timestamp) -> String {
+    Offset::constant(8).to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// `YYYYMMDD`, as ids carry it.
 pub(super) fn beijing_date(at: Timestamp) -> String {
     Offset::constant(8).to_datetime(at).strftime("%Y%m%d").to_string()

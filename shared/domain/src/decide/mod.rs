@@ -5,6 +5,7 @@
 
 pub mod cancel;
 pub mod close_payment;
+pub mod flag;
 pub mod generate_payment;
 pub mod make_order;
 pub mod open_booking;

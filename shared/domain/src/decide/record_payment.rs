@@ -141,6 +141,7 @@ fn mark_paid(order: &mut Order, payment_id: &PaymentId, capture: &Capture) {
         payment.status = PaymentStatus::Paid;
         payment.code_url = None;
         payment.transaction_id = Some(capture.transaction_id.clone());
+        payment.paid_at = Some(capture.paid_at);
     }
 }
 
@@ -153,10 +154,11 @@ fn give_back(
     env: Env<'_>,
 ) -> Recording {
     let mut order = order.clone();
+    let mut refund = new_refund(&payment.payment_id, capture, reason, env);
     if payment.transaction_id.is_none() {
         mark_paid(&mut order, &payment.payment_id, capture);
+        refund.paid_at = None;
     }
-    let refund = new_refund(&payment.payment_id, capture, reason, env);
     let mut change = Change::of(booking);
     let record = Record::Order { order_id: order.order_id.clone(), order_seq: order.seq };
     change.tasks.push(refund_task(&booking.booking_id, record, &refund, env));
@@ -187,6 +189,7 @@ fn new_refund(
         attention: None,
         extra_attempts: 0,
         reversed_attempts: vec![],
+        paid_at: Some(capture.paid_at),
     }
 }
 

@@ -317,6 +317,7 @@ pub fn record_foreign(
         attention: Some(why.to_owned()),
         extra_attempts: 0,
         reversed_attempts: vec![],
+        paid_at: None,
     });
     change.put_back(order);
     Some(change)

@@ -52,8 +52,8 @@ pub enum NotReleased {
 /// none was left. Resolving changes nothing but the list.
 ///
 /// # Errors
-/// [`NotReleased::RetryNotPossible`] for a refund that is not ours, and for one whose attempts are
-/// used up for good; [`NotReleased::NotStored`] if the refund is not stored.
+/// [`NotReleased::RetryNotPossible`] for what is not ours to repeat, and for a refund whose
+/// attempts are used up for good; [`NotReleased::NotStored`] if the refund is not stored.
 pub fn release(
     booking: &Booking,
     waiting: Waiting<'_>,
@@ -65,7 +65,7 @@ pub fn release(
     change.released = Some(audit(attention, release, env.now));
     match (release.action, attention.subject) {
         (Action::Resolve, _) => {}
-        (Action::Retry, Subject::ForeignRefund | Subject::Dispute) => {
+        (Action::Retry, Subject::ForeignRefund | Subject::Dispute | Subject::Reconciliation) => {
             return Err(NotReleased::RetryNotPossible);
         }
         (Action::Retry, Subject::ClosePayment | Subject::QueryPayment) => {
@@ -87,6 +87,21 @@ pub fn release(
         }
     }
     Ok(change)
+}
+
+/// Releases what waits on money of a booking that is not stored: nothing is there to try again.
+///
+/// # Errors
+/// [`NotReleased::RetryNotPossible`].
+pub fn release_unbooked(
+    attention: &Attention,
+    release: Release<'_>,
+    env: Env<'_>,
+) -> Result<Audit, NotReleased> {
+    match release.action {
+        Action::Resolve => Ok(audit(attention, release, env.now)),
+        Action::Retry => Err(NotReleased::RetryNotPossible),
+    }
 }
 
 /// Releases what waits on unmatched money, like [`release`].

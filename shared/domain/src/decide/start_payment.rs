@@ -80,6 +80,7 @@ pub fn start_payment(
         code_url: None,
         gateway_ref: None,
         transaction_id: None,
+        paid_at: None,
     });
     change.booking.live_order = Some(order);
     Ok(plan.payment_id)

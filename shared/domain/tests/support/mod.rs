@@ -190,6 +190,7 @@ pub(crate) fn with_payments(order: Order, payments: &[(&GatewayName, PaymentStat
             code_url: known.then(|| format!("code:{gateway}:{attempt}")),
             gateway_ref: None,
             transaction_id: (*status == PaymentStatus::Paid).then(|| format!("tx-{gateway}")),
+            paid_at: None,
         });
         order.pay_by = Some(t(PAY_BY_MS));
         order
@@ -248,6 +249,7 @@ pub(crate) fn refund(payment: &PaymentId, transaction_id: &str, amount: Money) -
         attention: None,
         extra_attempts: 0,
         reversed_attempts: vec![],
+        paid_at: None,
     }
 }
 

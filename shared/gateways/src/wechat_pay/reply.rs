@@ -95,15 +95,20 @@ enum Judged<'a> {
     Unusable(Refusal),
 }
 
-struct Declined {
+pub(super) struct Declined {
     /// The code without underscores.
     code: String,
     /// Whether the signature is valid and fresh.
     is_signed: bool,
-    refusal: Refusal,
+    pub(super) refusal: Refusal,
 }
 
 impl Declined {
+    /// Whether the gateway signs that it declines for one of these reasons.
+    pub(super) fn is_signed_any_of(&self, codes: &[&str]) -> bool {
+        self.is_signed && self.is_any_of(codes)
+    }
+
     fn is_any_of(&self, codes: &[&str]) -> bool {
         codes.contains(&self.code.as_str())
     }
@@ -116,7 +121,7 @@ impl Declined {
 
 impl WechatPay {
     pub(super) fn created(&self, reply: &Response<Bytes>, now: Timestamp) -> CreateOutcome {
-        match self.read::<Created>(reply, now) {
+        match self.read_json::<Created>(reply, now) {
             Ok((_, created)) if created.code_url.is_empty() => {
                 CreateOutcome::Unknown(unreadable(reply.status()))
             }
@@ -134,7 +139,7 @@ impl WechatPay {
         reply: &Response<Bytes>,
         now: Timestamp,
     ) -> QueryOutcome {
-        match self.read::<Transaction>(reply, now) {
+        match self.read_json::<Transaction>(reply, now) {
             Ok((status, transaction)) => {
                 let is_asked = transaction.out_trade_no == payment.payment_id;
                 if is_asked && self.is_ours(&transaction) {
@@ -153,7 +158,7 @@ impl WechatPay {
         reply: &Response<Bytes>,
         now: Timestamp,
     ) -> Result<Option<Owner>, Refusal> {
-        match self.read::<Transaction>(reply, now) {
+        match self.read_json::<Transaction>(reply, now) {
             Ok((_, transaction)) if self.is_ours(&transaction) => {
                 let payment_id = transaction.out_trade_no.clone();
                 Ok(transaction.echo().map(|echo| Owner { payment_id, echo }))
@@ -186,7 +191,7 @@ impl WechatPay {
         reply: &Response<Bytes>,
         now: Timestamp,
     ) -> RefundOutcome {
-        match self.read::<Refund>(reply, now) {
+        match self.read_json::<Refund>(reply, now) {
             Ok((status, made)) => refund_reply(refund, &made, status),
             Err(Fault::Declined(declined)) => refund_declined(declined),
             Err(Fault::Unusable(refusal)) => RefundOutcome::Unknown(refusal),
@@ -199,7 +204,7 @@ impl WechatPay {
         reply: &Response<Bytes>,
         now: Timestamp,
     ) -> RefundOutcome {
-        match self.read::<Refund>(reply, now) {
+        match self.read_json::<Refund>(reply, now) {
             Ok((status, found)) => refund_reply(refund, &found, status),
             Err(Fault::Declined(declined)) if declined.is_any_of(&["RESOURCENOTEXISTS"]) => {
                 RefundOutcome::NotFound
@@ -233,7 +238,7 @@ impl WechatPay {
         })
     }
 
-    fn read<T: DeserializeOwned>(
+    pub(super) fn read_json<T: DeserializeOwned>(
         &self,
         reply: &Response<Bytes>,
         now: Timestamp,
@@ -248,7 +253,7 @@ impl WechatPay {
     }
 }
 
-enum Fault {
+pub(super) enum Fault {
     Declined(Declined),
     Unusable(Refusal),
 }
@@ -348,14 +353,14 @@ fn problem(status: StatusCode, body: &[u8]) -> Option<Refusal> {
     Some(refusal(status, &problem.code, &problem.message))
 }
 
-fn unreadable(status: StatusCode) -> Refusal {
+pub(super) fn unreadable(status: StatusCode) -> Refusal {
     refusal(status, "unreadable", "the reply is not what was expected")
 }
 
-fn mismatch(status: StatusCode) -> Refusal {
+pub(super) fn mismatch(status: StatusCode) -> Refusal {
     refusal(status, "mismatch", "the reply is about something else")
 }
 
-fn refusal(status: StatusCode, code: &str, message: &str) -> Refusal {
+pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> Refusal {
     Refusal::new(status.as_u16(), code, message)
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, Uri};
 use jiff::Timestamp;
 
 use super::WechatPay;
@@ -64,7 +64,17 @@ impl WechatPay {
     }
 
     fn request(&self, method: Method, path: &str, body: &str, stamp: Stamp) -> Request<Bytes> {
-        let uri = self.endpoint.uri(path);
+        self.request_to(self.endpoint.uri(path), method, body, stamp)
+    }
+
+    /// The request to a whole URI, which must be the gateway's own: it carries our signature.
+    pub(super) fn request_to(
+        &self,
+        uri: Uri,
+        method: Method,
+        body: &str,
+        stamp: Stamp,
+    ) -> Request<Bytes> {
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         let authorization =
             self.signer.authorization(&Unsigned { method: &method, target, body }, stamp);

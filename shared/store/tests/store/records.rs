@@ -165,6 +165,7 @@ pub(crate) fn payment(order_id: &OrderId, status: PaymentStatus) -> Payment {
         code_url: Some("weixin://wxpay/bizpayurl?pr=é\"\\".to_owned()),
         gateway_ref: Some("cs_1".to_owned()),
         transaction_id: Some("4200002345202611231234567890".to_owned()),
+        paid_at: Some(t(4)),
     }
 }
 
@@ -182,6 +183,7 @@ pub(crate) fn refund(payment_id: &PaymentId, reason: RefundReason, status: Refun
         attention: Some("many_tries".to_owned()),
         extra_attempts: 1,
         reversed_attempts: vec![1],
+        paid_at: Some(t(4)),
     }
 }
 

@@ -1,0 +1,86 @@
+//! Reading all that is recorded of captured money, for a comparison with gateways' bills.
+//!
+//! The only read of the whole table, by segments side by side, a page at a time. It costs half a
+//! read unit for each 4 KB that the table holds, whatever is left out of the answers. It is
+//! eventually consistent: nothing is decided on it alone.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::booking::{Booking, Order, Unmatched};
+
+use crate::error::StoreError;
+use crate::items::{self, Item, text};
+use crate::schema::{ORDER, PK, SK, SUMMARY, UNMATCHED};
+use crate::{Store, strings};
+
+/// How many segments the table is read in.
+pub const SEGMENTS: u32 = 4;
+
+/// Orders that have a payment, live or ended, and money without one.
+const WITH_PAYMENTS: &str = "begins_with(sk, :order) AND attribute_exists(payments) \
+     OR sk = :summary AND attribute_exists(live_order.payments) \
+     OR begins_with(sk, :unmatched)";
+
+/// One page of a segment.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CapturesPage {
+    /// Orders with their payments and refunds, each with the digits that name its booking.
+    pub orders: Vec<(String, Order)>,
+    /// Money without a stored payment.
+    pub unmatched: Vec<Unmatched>,
+    /// Where the next page starts; `None` on the last one.
+    pub next: Option<CapturesStart>,
+}
+
+/// Where a page of a segment starts: behind this.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CapturesStart(HashMap<String, AttributeValue>);
+
+impl Store {
+    /// Reads a page of one of [`SEGMENTS`], from where an earlier page ended.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn captures_page(
+        &self,
+        segment: u32,
+        from: Option<CapturesStart>,
+    ) -> Result<CapturesPage, StoreError> {
+        let values = [(":order", ORDER), (":summary", SUMMARY), (":unmatched", UNMATCHED)];
+        let reply = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .segment(i32::try_from(segment).unwrap_or(i32::MAX))
+            .total_segments(i32::try_from(SEGMENTS).unwrap_or(i32::MAX))
+            .filter_expression(WITH_PAYMENTS)
+            .set_expression_attribute_values(Some(strings(&values)))
+            .set_exclusive_start_key(from.map(|start| start.0))
+            .send()
+            .await?;
+        let next = reply.last_evaluated_key.map(CapturesStart);
+        let mut page = CapturesPage { orders: vec![], unmatched: vec![], next };
+        for item in reply.items.unwrap_or_default() {
+            add(&mut page, item)?;
+        }
+        Ok(page)
+    }
+}
+
+fn add(page: &mut CapturesPage, item: Item) -> Result<(), StoreError> {
+    let sk = text(&item, SK).unwrap_or_default();
+    if sk.starts_with(UNMATCHED) {
+        page.unmatched.push(items::decode(item)?);
+        return Ok(());
+    }
+    let booking_key = text(&item, PK).and_then(|pk| pk.split_once('#'));
+    let booking_key = booking_key.map(|(_, key)| key.to_owned()).unwrap_or_default();
+    let order = if sk == SUMMARY {
+        items::decode::<Booking>(item)?.live_order
+    } else {
+        Some(items::decode::<Order>(item)?)
+    };
+    page.orders.extend(order.map(|order| (booking_key, order)));
+    Ok(())
+}
