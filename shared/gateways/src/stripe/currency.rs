@@ -11,8 +11,8 @@ const AMOUNT_MAX: i64 = 99_999_999;
 /// The smallest amount in each currency that is taken, in minor units.
 ///
 /// Only currencies whose minor unit (ISO 4217) is the unit of Stripe's API are here, so that no
-/// amount is ever converted: two decimals, none (`JPY`, `KRW`), or three. Left out are the three whose
-/// units differ, where an amount would be wrong a hundredfold: `ISK` and `UGX` have no decimals,
+/// amount is ever converted: two decimals, none (`JPY`, `KRW`), or three. Left out are the three
+/// whose units differ, where an amount would be wrong a hundredfold: `ISK` and `UGX` have no decimals,
 /// and the API counts hundredths; `MGA` has two, and the API counts whole ones. `HUF` and `TWD` are
 /// whole only when they are paid out.
 ///

@@ -32,7 +32,8 @@
 //! | owner: 404 `resource_missing`, or an intent without our words | no payment of ours |
 //!
 //! Source of statuses and errors, read 2026-11-24: <https://docs.stripe.com/api/errors>,
-//! <https://docs.stripe.com/error-codes>, <https://docs.stripe.com/payments/paymentintents/lifecycle>.
+//! <https://docs.stripe.com/error-codes>,
+//! <https://docs.stripe.com/payments/paymentintents/lifecycle>.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
