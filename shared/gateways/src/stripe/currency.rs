@@ -12,9 +12,9 @@ const AMOUNT_MAX: i64 = 99_999_999;
 ///
 /// Only currencies whose minor unit (ISO 4217) is the unit of Stripe's API are here, so that no
 /// amount is ever converted: two decimals, none (`JPY`, `KRW`), or three. Left out are the three
-/// whose units differ, where an amount would be wrong a hundredfold: `ISK` and `UGX` have no decimals,
-/// and the API counts hundredths; `MGA` has two, and the API counts whole ones. `HUF` and `TWD` are
-/// whole only when they are paid out.
+/// whose units differ, where an amount would be wrong a hundredfold: `ISK` and `UGX` have no
+/// decimals, and the API counts hundredths; `MGA` has two, and the API counts whole ones. `HUF` and
+/// `TWD` are whole only when they are paid out.
 ///
 /// The minimum is that of the page wherever it has one. What it has none for (`CNY`, `KRW`, `TWD`,
 /// and all with three decimals) is held to the worth of 0.50 USD, rounded up. Where the account is
