@@ -11,13 +11,15 @@ FUZZ_TARGETS ?=
 # How many seeds `make simulate` plays, and the document that gets the figures, if any.
 SEEDS ?= 1000
 INTO ?=
+# The tests over HTTP that hold at every gateway. `test-rust` runs them at WeChat Pay.
+GATEWAY_TESTS := flows consistency idempotency notifications settle windows attention
 # Built with the tests, with the features that they have: nothing is compiled twice.
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
-.PHONY: test lint fmt fmt-check build test-rust guards-stand template readme sdk-clients simulate \
-	model guards soak fuzz deny demo run clean-data
+.PHONY: test lint fmt fmt-check build test-rust test-gateways guards-stand template readme \
+	sdk-clients simulate model guards soak fuzz deny demo run clean-data
 
-test: fmt-check lint build test-rust guards-stand template readme sdk-clients
+test: fmt-check lint build test-rust test-gateways guards-stand template readme sdk-clients
 
 fmt:
 	$(CARGO) fmt --all
@@ -33,6 +35,13 @@ build:
 
 test-rust:
 	$(CARGO) test $(CARGO_FLAGS) --workspace
+
+# `--workspace` keeps the features that everything was built with.
+test-gateways: test-rust
+	for gateway in alipay stripe; do \
+		LATCHPAY_TEST_GATEWAY=$$gateway $(CARGO) test $(CARGO_FLAGS) --workspace \
+			$(addprefix --test ,$(GATEWAY_TESTS)) || exit 1; \
+	done
 
 template: $(VENV)/ready
 	$(VENV)/bin/cfn-lint template.yaml

@@ -12,7 +12,7 @@ use runtime::config::system_clock;
 use serde_json::{Value, json};
 
 use crate::gateway::scanned;
-pub use crate::gateway::{acknowledged, gateway, gateway_name};
+pub use crate::gateway::{acknowledged, gateway, gateway_name, ways};
 
 /// How long a test waits for something that happens by itself.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -91,7 +91,8 @@ impl World {
         let client = self.nobody().as_customer(customer);
         let opened = open_booking(&client, product_id, key).await;
         assert!(matches!(opened.status, 200 | 201), "{opened:?}");
-        Window { client, path: format!("/v1/bookings/{}", text(&opened.body["booking_id"])) }
+        let path = format!("/v1/bookings/{}", text(&opened.body["booking_id"]));
+        Window { client, path, gateway: gateway() }
     }
 
     /// A product's definition, as `PUT` takes it.
@@ -158,9 +159,17 @@ pub struct Window {
     pub client: Client,
     /// `/v1/bookings/{booking_id}`.
     pub path: String,
+    /// Where it pays.
+    pub gateway: &'static str,
 }
 
 impl Window {
+    /// The same window, which pays at one gateway whatever the run's is.
+    #[must_use]
+    pub fn paying_at(self, gateway: &'static str) -> Self {
+        Self { gateway, ..self }
+    }
+
     /// The booking as it stands; the answer must be 200.
     pub async fn look(&self) -> Value {
         expect(200, self.client.get(&self.path).await.unwrap())
@@ -190,7 +199,7 @@ impl Window {
 
     /// Submits a quote.
     pub async fn order(&self, token: &Value) -> Reply {
-        self.post("orders", &json!({ "quote_token": token, "gateway": gateway() })).await
+        self.post("orders", &json!({ "quote_token": token, "gateway": self.gateway })).await
     }
 
     /// Generates the payment of what a quote or an order answered (`{quote, order}`).
@@ -200,7 +209,7 @@ impl Window {
             &json!({
                 "order_id": quoted["order"]["order_id"],
                 "quote_token": quoted["quote"]["token"],
-                "gateway": gateway(),
+                "gateway": self.gateway,
             }),
         )
         .await
@@ -220,7 +229,7 @@ impl Window {
                 let quoted = expect(201, self.quote(quantity).await);
                 expect(201, self.generate(&quoted).await)
             }
-            _ => expect(201, self.quote_at(quantity, gateway()).await),
+            _ => expect(201, self.quote_at(quantity, self.gateway).await),
         }
     }
 
@@ -350,7 +359,7 @@ impl Window {
     /// The same booking in another customer's hands.
     #[must_use]
     pub fn in_hands_of(&self, customer: &str) -> Self {
-        Self { client: self.client.as_customer(customer), path: self.path.clone() }
+        Self { client: self.client.as_customer(customer), ..self.clone() }
     }
 
     /// All that a refused request must leave as it is: the booking, and the gateways' money.

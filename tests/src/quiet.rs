@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::{Window, World, acknowledged, expect, order_in};
+use crate::gateway::ways_of;
+use crate::{Window, World, expect, gateway, order_in};
 
-/// Faults under which a gateway says nothing by itself and refunds at once.
+/// Faults under which a gateway says nothing by itself, and refunds as soon as it has answered.
 pub async fn faults(world: &World, more: Value) {
-    let mut faults = json!({ "notifications_dropped": 1.0, "refund_delay_ms": 0 });
+    let mut faults = json!({ "notifications_dropped": 1.0, "refund_delay_ms": 1 });
     faults.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     world.faults(faults).await;
 }
@@ -20,20 +21,31 @@ pub async fn quiet_world() -> World {
 
 /// A superseded code that was paid, the money known and owed.
 pub async fn owed(world: &World, customer: &str) -> (Window, Value) {
-    let window = world.booking_of(customer, "desk-order").await;
+    owed_at(world, customer, gateway()).await
+}
+
+/// The same at one gateway, whatever the run's is.
+pub async fn owed_at(world: &World, customer: &str, gateway: &'static str) -> (Window, Value) {
+    let window = world.booking_of(customer, "desk-order").await.paying_at(gateway);
     let old = window.code_for(1).await;
     window.code_for(2).await;
     let body = json!({ "code_url": old["payment"]["code_url"], "force": true });
     let paid = world.pay_with(body).await;
-    tell(world, &paid["transaction_id"]).await;
+    let told = replay(world, &json!({ "transaction_id": paid["transaction_id"] })).await;
+    assert_eq!(told, ways_of(gateway).acknowledgement.0);
     (window, old)
 }
 
-/// Has the gateway tell of a transaction, whatever it was told to drop.
+/// Has the run's gateway tell of a transaction, whatever it was told to drop.
 pub async fn tell(world: &World, transaction_id: &Value) {
-    let replay = json!({ "transaction_id": transaction_id });
-    let told = expect(200, world.nobody().post("/simulator/replay", &replay).await.unwrap());
-    assert_eq!(told["status"], acknowledged());
+    let told = replay(world, &json!({ "transaction_id": transaction_id })).await;
+    assert_eq!(told, ways_of(gateway()).acknowledgement.0);
+}
+
+/// Has a gateway tell of a transaction or of a refund's end; answers the callback's status.
+pub async fn replay(world: &World, what: &Value) -> Value {
+    let told = expect(200, world.nobody().post("/simulator/replay", what).await.unwrap());
+    told["status"].clone()
 }
 
 /// The first refund of what was made, as its customer sees it.

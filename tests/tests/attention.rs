@@ -10,29 +10,29 @@ use domain::ids::Echo;
 use http::Method;
 use jiff::SignedDuration;
 use local::client::{Call, Client, Reply};
-use runtime::gateway_calls;
 use runtime::news::record_refund_news;
 use serde_json::{Value, json};
 use settle::TRIES_UNTIL_ATTENTION;
 use store::attention::PAGE_LEN;
 use tests::faults::{Failure, Fate, Faults};
-use tests::quiet::{at_gateway, faults, owed, quiet_world, refund_of, tell};
+use tests::gateway::{dispute, refund_by_hand, refuse_refund, relent};
+use tests::quiet::{at_gateway, faults, owed, owed_at, quiet_world, refund_of, tell};
 use tests::{
-    GLANCE, Window, World, acknowledged, expect, expect_problem, gateway_name, order_in, text, time,
+    GLANCE, PATIENCE, Window, World, acknowledged, expect, expect_problem, gateway, gateway_name,
+    order_in, text, time, ways,
 };
 
-/// Longer than WeChat Pay refunds.
-const TOO_LATE_S: i64 = 366 * 86_400;
 /// The longest wait between two tries.
 const HOUR_S: i64 = 3_601;
 
 /// The same, and the gateway has finally refused to give it back.
 async fn refused(world: &World, customer: &str) -> (Window, Value) {
     let (window, old) = owed(world, customer).await;
-    world.clock.advance_s(TOO_LATE_S);
+    let payment_id = &old["payment"]["payment_id"];
+    refuse_refund(world, payment_id).await;
     world.settle().await;
     // What the gateway refused for was put right.
-    world.clock.advance_s(-TOO_LATE_S);
+    relent(world, payment_id).await;
     (window, old)
 }
 
@@ -91,7 +91,7 @@ async fn a_refund_that_was_finally_refused_is_listed_and_succeeds_when_it_is_tri
     assert_eq!(one["booking_id"], json!(window.booking_id()));
     assert_eq!(one["order_id"], old["order"]["order_id"]);
     assert_eq!(one["payment_id"], old["payment"]["payment_id"]);
-    assert_eq!((&one["subject"], &one["reason"]), (&json!("refund"), &json!("INVALID_REQUEST")));
+    assert_eq!((&one["subject"], &one["reason"]), (&json!("refund"), &json!(ways().final_refusal)));
     assert_eq!(one["amount"], json!({ "amount": 1280, "currency": "CNY" }));
     let shown = expect(200, world.admin().get(of_booking(&window)).await.unwrap());
     assert_eq!((&shown["attention"], &shown["audit"]), (&json!([one]), &json!([])));
@@ -120,10 +120,12 @@ async fn a_refund_that_was_finally_refused_is_listed_and_succeeds_when_it_is_tri
 #[tokio::test]
 async fn a_refund_that_is_refused_again_is_listed_again() {
     let world = quiet_world().await;
-    let (window, old) = refused(&world, "alice").await;
+    let (window, old) = owed(&world, "alice").await;
+    refuse_refund(&world, &old["payment"]["payment_id"]).await;
+    world.settle().await;
     let first = waiting(&world).await;
+    world.clock.advance_s(1);
     retry(&world, &first).await;
-    world.clock.advance_s(TOO_LATE_S);
     world.settle().await;
     let second = waiting(&world).await;
     assert_eq!(second["attention_id"], first["attention_id"]);
@@ -141,7 +143,13 @@ async fn a_refund_that_is_resolved_is_listed_no_more_and_stands_where_it_stood()
     let world = quiet_world().await;
     let (window, old) = refused(&world, "alice").await;
     let one = waiting(&world).await;
-    let before = window.look().await;
+    let (payment_id, order_id) = (&old["payment"]["payment_id"], &old["order"]["order_id"]);
+    let standing = async || {
+        let booking = window.look().await;
+        let order = order_in(&booking, order_id).unwrap().clone();
+        (order, world.ledger_of(payment_id).await["refunds"].clone())
+    };
+    let before = standing().await;
     let done = resolve(&world, &one).await;
     assert_eq!(done["note"], "paid back by bank transfer");
     for _ in 0..3 {
@@ -149,8 +157,7 @@ async fn a_refund_that_is_resolved_is_listed_no_more_and_stands_where_it_stood()
         world.clock.advance_s(HOUR_S);
     }
     assert_eq!(listed(&world).await, Vec::<Value>::new());
-    let after = window.look().await;
-    assert_eq!(after["orders"], before["orders"], "no money has moved");
+    assert_eq!(standing().await, before, "no money has moved");
     assert_eq!(refund_of(&window, &old).await["status"], "needs_attention");
     assert!(world.next_task(&window).await.is_none_or(|task| task.id().as_str().contains("query")));
     assert_eq!(audit(&world, &window).await, [done]);
@@ -166,15 +173,17 @@ async fn each_release_allows_a_refund_whose_attempts_are_used_up_one_more() {
         for _ in 0..30 {
             world.settle().await;
             tokio::time::sleep(GLANCE).await;
-            world.clock.advance_s(61);
+            world.clock.advance_s(HOUR_S);
         }
     };
     use_up().await;
     let first_max = usize::try_from(REFUND_ATTEMPTS_MAX).unwrap();
-    assert_eq!(made().await, first_max);
+    // Where a number is taken up again, all attempts are made under the first.
+    let numbers = |attempts: usize| if ways().renumbers_refunds { attempts } else { 1 };
+    assert_eq!(made().await, numbers(first_max));
     retry(&world, &waiting(&world).await).await;
     use_up().await;
-    assert_eq!(made().await, first_max + 1, "one more, and no further");
+    assert_eq!(made().await, numbers(first_max + 1), "one more, and no further");
     retry(&world, &waiting(&world).await).await;
     // This one works, and a notification is all that is heard of it.
     world.faults(json!({ "refund_delay_ms": 20 })).await;
@@ -185,7 +194,7 @@ async fn each_release_allows_a_refund_whose_attempts_are_used_up_one_more() {
             order_in(booking, order_id).unwrap()["refunds"][0]["status"] == "succeeded"
         })
         .await;
-    assert_eq!(made().await, first_max + 2);
+    assert_eq!(made().await, numbers(first_max + 2));
     assert_eq!(listed(&world).await, Vec::<Value>::new());
     world.drive(&[window]).await;
 }
@@ -195,12 +204,18 @@ async fn a_refund_that_its_account_does_not_take_is_raised_once_until_it_is_trie
     let world = quiet_world().await;
     let (window, old) = owed(&world, "alice").await;
     faults(&world, json!({ "refund_outcome": "abnormal" })).await;
-    world.settle().await;
-    tokio::time::sleep(GLANCE).await;
-    world.clock.advance_s(61);
-    world.settle().await;
-    let first = waiting(&world).await;
-    assert_eq!(first["reason"], "ABNORMAL");
+    let abnormal = ways().abnormal;
+    let until_called = async |runs: u32| {
+        for _ in 0..runs {
+            assert_eq!(listed(&world).await, Vec::<Value>::new());
+            world.settle().await;
+            tokio::time::sleep(GLANCE).await;
+            world.clock.advance_s(HOUR_S);
+        }
+        waiting(&world).await
+    };
+    let first = until_called(abnormal.runs).await;
+    assert_eq!(first["reason"], abnormal.reason);
     for _ in 0..3 {
         world.clock.advance_s(HOUR_S);
         world.settle().await;
@@ -208,9 +223,8 @@ async fn a_refund_that_its_account_does_not_take_is_raised_once_until_it_is_trie
     }
     // Retrying asks at once, and not in an hour.
     retry(&world, &first).await;
-    assert_eq!(listed(&world).await, Vec::<Value>::new());
-    world.settle().await;
-    let second = waiting(&world).await;
+    // The task was begun before, which is its first run.
+    let second = until_called(abnormal.runs.max(2) - 1).await;
     assert!(time(&second["since"]) > time(&first["since"]));
     // Resolved, it is asked for all the same and not raised again.
     resolve(&world, &second).await;
@@ -220,7 +234,8 @@ async fn a_refund_that_its_account_does_not_take_is_raised_once_until_it_is_trie
         assert_eq!(listed(&world).await, Vec::<Value>::new());
     }
     assert!(world.next_task(&window).await.is_some());
-    assert_eq!(at_gateway(&world, &old).await.len(), 1, "asked for, and never made again");
+    let made = at_gateway(&world, &old).await.len();
+    assert_eq!(made, usize::from(abnormal.is_made), "asked for, and never made again");
     let actions: Vec<_> =
         audit(&world, &window).await.iter().map(|it| text(&it["action"])).collect();
     assert_eq!(actions, ["resolve", "retry"]);
@@ -275,20 +290,6 @@ async fn a_refund_that_succeeds_by_itself_is_listed_no_more() {
     assert_eq!(audit(&world, &window).await, Vec::<Value>::new());
 }
 
-/// Refunds a transaction at the gateway behind our back, as somebody at the merchant may.
-async fn refund_by_hand(world: &World, paid: &Value) {
-    let deps = &world.stack.deps;
-    let gateway = deps.gateway(&gateway_name()).unwrap();
-    let request = gateways::RefundRequest {
-        payment_id: &text(&paid["payment_id"]),
-        transaction_id: &text(&paid["transaction_id"]),
-        number: "BY-HAND-1",
-        amount: serde_json::from_value(json!({ "amount": 1280, "currency": "CNY" })).unwrap(),
-        reason: "by hand",
-    };
-    gateway_calls::refund(deps, gateway.as_ref(), &request).await;
-}
-
 #[tokio::test]
 async fn a_refund_that_we_did_not_make_can_only_be_resolved() {
     let world = quiet_world().await;
@@ -297,7 +298,7 @@ async fn a_refund_that_we_did_not_make_can_only_be_resolved() {
     let paid = world.pay(&made["payment"]["code_url"]).await;
     tell(&world, &paid["transaction_id"]).await;
     world.faults(json!({ "refund_delay_ms": 0 })).await;
-    refund_by_hand(&world, &paid).await;
+    refund_by_hand(&world, &paid["transaction_id"]).await;
     window
         .until("the refund is flagged", |booking| {
             !order_in(booking, &made["order"]["order_id"]).unwrap()["refunds"][0].is_null()
@@ -319,6 +320,82 @@ async fn a_refund_that_we_did_not_make_can_only_be_resolved() {
 }
 
 #[tokio::test]
+async fn a_disputed_payment_is_listed_once_and_can_only_be_resolved() {
+    let world = quiet_world().await;
+    let window = world.booking_of("alice", "desk-order").await.paying_at("stripe");
+    let made = window.code_for(1).await;
+    world.faults(json!({})).await;
+    world.pay(&made["payment"]["code_url"]).await;
+    window.until("the payment is applied", |booking| booking["status"] == "active").await;
+    let payment_id = &made["payment"]["payment_id"];
+    dispute(&world, payment_id, json!({ "reason": "product_not_received" })).await;
+    let order_id = &made["order"]["order_id"];
+    let is_stored = |booking: &Value| {
+        let refund = &order_in(booking, order_id).unwrap()["refunds"][0];
+        refund["reason"] == "dispute" && refund["status"] == "needs_attention"
+    };
+    let seen = window.until("the dispute is stored", is_stored).await;
+    assert_eq!(seen["status"], "active", "what was applied stays applied");
+    let one = waiting(&world).await;
+    assert_eq!((&one["subject"], &one["reason"]), (&json!("dispute"), &json!("dispute")));
+    assert_eq!((&one["payment_id"], &one["order_id"]), (payment_id, order_id));
+    assert_eq!(one["amount"], json!({ "amount": 1280, "currency": "CNY" }));
+    let before = window.state(&world).await;
+    let no = release(&world.admin(), &one, "retry", &json!({})).await;
+    expect_problem(409, "retry_not_possible", no);
+    assert_eq!(waiting(&world).await, one);
+
+    let done = resolve(&world, &one).await;
+    // How it ends is told under the same number, and is no new matter.
+    let told = async || world.ledger_of(payment_id).await["notifications"]["acknowledged"].clone();
+    let known = told().await.as_u64().unwrap();
+    dispute(&world, payment_id, json!({ "outcome": "lost" })).await;
+    for _ in 0..PATIENCE.as_millis().checked_div(GLANCE.as_millis()).unwrap() {
+        if told().await.as_u64().unwrap() > known {
+            break;
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+    assert!(told().await.as_u64().unwrap() > known, "its end was told");
+    assert_eq!(listed(&world).await, Vec::<Value>::new());
+    assert_eq!(audit(&world, &window).await, [done]);
+    let after = window.state(&world).await;
+    assert_eq!(after["booking"]["orders"], before["booking"]["orders"]);
+    assert_eq!(after["money"], before["money"], "no money has moved");
+}
+
+#[tokio::test]
+async fn a_refund_that_fails_after_it_succeeded_is_made_again_and_the_money_goes_back() {
+    let world = quiet_world().await;
+    let (window, old) = owed_at(&world, "alice", "stripe").await;
+    let first_id = refund_of(&window, &old).await["refund_id"].clone();
+    world.faults(json!({ "refund_outcome": "failed_later", "refund_delay_ms": 300 })).await;
+    world.settle().await;
+    // Its failure comes a second after its success, so that each is told by itself.
+    world.faults(json!({ "refund_delay_ms": 1_000 })).await;
+    let order_id = &old["order"]["order_id"];
+    window
+        .until("the next attempt is due", |booking| {
+            let refund = &order_in(booking, order_id).unwrap()["refunds"][0];
+            refund["status"] == "due" && refund["refund_id"] != first_id
+        })
+        .await;
+    let (_, orders) = world.stored(&window).await;
+    assert_eq!(orders[0].refunds[0].reversed_attempts, [1], "it had succeeded");
+    world.settle().await;
+    window
+        .until("the money is back", |booking| {
+            order_in(booking, order_id).unwrap()["refunds"][0]["status"] == "succeeded"
+        })
+        .await;
+    let refunds = at_gateway(&world, &old).await;
+    let ends: Vec<_> = refunds.iter().map(|refund| text(&refund["status"])).collect();
+    assert_eq!(ends, ["closed", "success"]);
+    assert_eq!(listed(&world).await, Vec::<Value>::new());
+    world.drive(&[window]).await;
+}
+
+#[tokio::test]
 async fn money_without_a_stored_payment_waits_and_is_released_even_without_its_booking() {
     let world = quiet_world().await;
     let ids = &world.stack.deps.ids;
@@ -327,6 +404,7 @@ async fn money_without_a_stored_payment_waits_and_is_released_even_without_its_b
     let payment_id = ids.payment(&order_id, &gateway_name(), 1);
     let echo = Echo { booking_id: booking_id.clone(), order_id, order_seq: 0, attempt: 1 };
     let told = json!({
+        "gateway": gateway(),
         "out_trade_no": payment_id.as_str(),
         "transaction_id": "42000001",
         "attach": ids.seal_echo(&echo),
@@ -335,24 +413,35 @@ async fn money_without_a_stored_payment_waits_and_is_released_even_without_its_b
     });
     let told = expect(200, world.nobody().post("/simulator/notify", &told).await.unwrap());
     assert_eq!(told["status"], acknowledged());
-    // The simulated gateway has never captured it, and finally refuses.
-    world.settle().await;
+    // The simulated gateway has never captured it: it finally refuses, or says nothing final.
+    let (stands, runs) = if ways().refuses_impossible_refunds {
+        (RefundStatus::NeedsAttention, 1)
+    } else {
+        (RefundStatus::Due, TRIES_UNTIL_ATTENTION)
+    };
+    let until_called = async |runs: u32| {
+        for _ in 0..runs {
+            assert_eq!(listed(&world).await, Vec::<Value>::new());
+            world.settle().await;
+            world.clock.advance_s(HOUR_S);
+        }
+        waiting(&world).await
+    };
+    let one = until_called(runs).await;
     let status = async || {
         let store = &world.stack.deps.store;
         let stored = store.unmatched(booking_id.key(), payment_id.as_str(), "42000001").await;
         stored.unwrap().unwrap().refund.status
     };
-    assert_eq!(status().await, RefundStatus::NeedsAttention);
-    let one = waiting(&world).await;
+    assert_eq!(status().await, stands);
     assert_eq!((&one["order_id"], &one["transaction_id"]), (&json!(null), &json!("42000001")));
     let done = retry(&world, &one).await;
     assert_eq!(retry(&world, &one).await, done, "the same request again");
     assert_eq!(status().await, RefundStatus::Due);
-    world.settle().await;
-    assert_eq!(status().await, RefundStatus::NeedsAttention, "refused again");
-    let again = waiting(&world).await;
+    let again = until_called(runs.max(2) - 1).await;
+    assert_eq!(status().await, stands, "refused again");
     resolve(&world, &again).await;
-    assert_eq!(status().await, RefundStatus::NeedsAttention);
+    assert_eq!(status().await, stands);
     assert_eq!(listed(&world).await, Vec::<Value>::new());
     let path = format!("/v1/attention/{booking_id}");
     let shown = expect(200, world.admin().get(path).await.unwrap());

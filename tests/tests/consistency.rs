@@ -112,7 +112,7 @@ async fn a_quote_survives_changes_that_it_does_not_depend_on() {
             ("quote_ttl_s", json!(301)),
             ("payment_ttl_s", json!(301)),
             ("late_payment", json!("refund")),
-            ("first_unit_price", cny(1)),
+            ("first_unit_price", cny(400)),
             ("first_unit_price", cny(1280)),
         ] {
             world.change_product(&product, field, value).await;
@@ -167,14 +167,14 @@ async fn without_price_check_an_order_keeps_its_price_but_not_beyond_its_quote()
         let product = format!("unchecked-{is_active}");
         let window = booking(&world, &product, unchecked.clone(), is_active).await;
         let quoted = expect(201, window.quote(2).await);
-        world.change_product(&product, "first_unit_price", cny(5)).await;
-        world.change_product(&product, "renewal_unit_price", cny(5)).await;
+        world.change_product(&product, "first_unit_price", cny(500)).await;
+        world.change_product(&product, "renewal_unit_price", cny(500)).await;
         let made = expect(201, window.generate(&quoted).await);
         assert_eq!(made["order"]["amount"], quoted["quote"]["amount"]);
         let ledger = world.ledger_of(&made["payment"]["payment_id"]).await;
         assert_eq!(ledger["amount"], quoted["quote"]["amount"]);
         let quoted = expect(201, window.quote(2).await);
-        assert_eq!(quoted["quote"]["unit_price"], cny(5));
+        assert_eq!(quoted["quote"]["unit_price"], cny(500));
         world.clock.advance_s(901);
         let generate = window.generate(&quoted);
         refused_unchanged(&world, &window, (409, "quote_expired"), generate).await;
@@ -194,7 +194,7 @@ async fn once_there_is_a_payment_neither_price_nor_expiry_is_checked_again() {
             "instant" => quoted.clone(),
             _ => expect(201, take_up(&window, &quoted).await),
         };
-        world.change_product(&product, "first_unit_price", cny(5)).await;
+        world.change_product(&product, "first_unit_price", cny(500)).await;
         world.clock.advance_s(600);
         let order_id = &made["order"]["order_id"];
         let again = expect(200, window.pay_order(order_id, token, gateway()).await);
@@ -604,7 +604,7 @@ async fn check_late(world: &World, product: &str, flow: &str, late: &Late) {
     let window = booking(world, product, differences, false).await;
     let made = window.code_for(2).await;
     if late.price_changes {
-        world.change_product(product, "first_unit_price", cny(1)).await;
+        world.change_product(product, "first_unit_price", cny(400)).await;
     }
     // The policy is the order's own: what the product says later is for later orders.
     let other = if late.policy == "accept" { "refund" } else { "accept" };

@@ -245,10 +245,10 @@ async fn one_key_for_another_quantity_or_price_is_another_order() {
         let made = expect(201, quote_keyed(window.clone(), quantity, "key").await);
         ids.insert(text(&made["order"]["order_id"]));
     }
-    let price = json!({ "amount": 1, "currency": "CNY" });
+    let price = json!({ "amount": 400, "currency": "CNY" });
     world.change_product("desk-order", "first_unit_price", price).await;
     let made = expect(201, quote_keyed(window.clone(), 2, "key").await);
-    assert_eq!(made["order"]["amount"]["amount"], 2);
+    assert_eq!(made["order"]["amount"]["amount"], 800);
     ids.insert(text(&made["order"]["order_id"]));
     assert_eq!(ids.len(), 3);
 }

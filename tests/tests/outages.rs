@@ -105,7 +105,8 @@ impl Journey<'_> {
         let client = self.world.nobody().as_customer(customer);
         let open = async || open_booking(&client, product, "trip").await;
         let booking_id = text(&self.send("open", open).await["booking_id"]);
-        let window = Window { client, path: format!("/v1/bookings/{booking_id}") };
+        let path = format!("/v1/bookings/{booking_id}");
+        let window = Window { client, path, gateway: "wechat_pay" };
         let old = self.code(&window, 1, "a").await;
         let live = self.code(&window, 2, "b").await;
         self.pay(&live).await;

@@ -43,6 +43,8 @@ enum Outcome {
     Done,
     /// Not yet: again after a longer wait each time.
     Retry,
+    /// The same, and not before then.
+    RetryFrom(Timestamp),
     /// Nothing went wrong, but it is not time yet. Spends no try.
     Wait(Timestamp),
     /// The world has moved on: from the start, at once.
@@ -69,7 +71,13 @@ pub async fn run_task(deps: &Deps, due: &DueTask) -> Result<bool, Problem> {
             return Ok(true);
         }
         Outcome::Retry => {
-            put_off(deps, &task).await?;
+            put_off(deps, &task, later(deps, &task)).await?;
+            return Ok(true);
+        }
+        Outcome::RetryFrom(earliest) => {
+            let next = later(deps, &task);
+            let next = Task { due_at: next.due_at.max(earliest), ..next };
+            put_off(deps, &task, next).await?;
             return Ok(true);
         }
         Outcome::Wait(until) => {
@@ -92,8 +100,7 @@ async fn work(deps: &Deps, task: &Task) -> Result<Outcome, Problem> {
 }
 
 /// Puts a task off that did not come to its end; flagged when there were many tries.
-async fn put_off(deps: &Deps, task: &Task) -> Result<(), Problem> {
-    let mut next = later(deps, task);
+async fn put_off(deps: &Deps, task: &Task, mut next: Task) -> Result<(), Problem> {
     if task.tries < TRIES_UNTIL_ATTENTION || task.attention.is_some() {
         return Ok(deps.store.put_off_task(task, &next).await?);
     }

@@ -72,10 +72,18 @@ pub(crate) async fn run(
     if !untouched {
         outcome = gateway_calls::query_refund(deps, gateway.as_ref(), &request).await;
     }
+    let came_to_nothing =
+        outcome == RefundOutcome::NotFound && refund.status == RefundStatus::Submitted;
     if outcome == RefundOutcome::NotFound {
         outcome = gateway_calls::refund(deps, gateway.as_ref(), &request).await;
     }
-    settle(deps, task, &holder, &refund, outcome).await
+    // A gateway that accepts the same number for ever must not go unnoticed: each time is a try.
+    let is_repeat = came_to_nothing && outcome == RefundOutcome::Processing;
+    let settled = settle(deps, task, &holder, &refund, outcome).await?;
+    if is_repeat && let Outcome::Wait(until) = settled {
+        return Ok(Outcome::RetryFrom(until));
+    }
+    Ok(settled)
 }
 
 async fn load(

@@ -282,7 +282,7 @@ fn refund(
     let number = state.ledger.next_number();
     let refund_id = objects::id("re_3", number, &mut state.random);
     // A number that was used before does not stop a second refund here; the ledger knows it by id.
-    let merchants = request.metadata.get("refund_no").cloned();
+    let merchants = request.metadata.get("refund_number").cloned();
     let refund_no = merchants
         .filter(|refund_no| state.ledger.payment_by_refund(&refund_key(refund_no)).is_none())
         .unwrap_or_else(|| refund_id.clone());

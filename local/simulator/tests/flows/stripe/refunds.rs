@@ -26,7 +26,7 @@ async fn a_refund_is_pending_then_succeeds_and_is_told() {
         ("currency", json!("cny")),
         ("payment_intent", json!(transaction_id)),
         ("reason", json!("requested_by_customer")),
-        ("metadata", json!({ "refund_no": "refund-1" })),
+        ("metadata", json!({ "refund_number": "refund-1" })),
     ] {
         assert_eq!(refund.body[name], value, "{name}");
     }

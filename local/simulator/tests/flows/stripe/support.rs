@@ -165,7 +165,7 @@ impl Merchant {
             ("payment_intent", transaction_id),
             ("amount", "1280"),
             ("reason", "requested_by_customer"),
-            ("metadata[refund_no]", refund_no),
+            ("metadata[refund_number]", refund_no),
         ])
     }
 
@@ -205,10 +205,10 @@ impl Merchant {
     /// The one delivered event of a type.
     pub(crate) fn event(&self, kind: &str) -> Value {
         let delivered = self.stack.callback.all();
-        let mut found = delivered.iter().map(event).filter(|event| event["type"] == kind);
-        let first = found.next().unwrap();
-        assert_eq!(found.next(), None, "{kind} came once");
-        first
+        let events = delivered.iter().map(event).filter(|event| event["type"] == kind);
+        let found: Vec<Value> = events.collect();
+        assert_eq!(found.len(), 1, "{kind} comes once: {found:?}");
+        found[0].clone()
     }
 }
 
