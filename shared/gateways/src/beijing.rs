@@ -22,7 +22,9 @@ pub(crate) fn text(at: Timestamp, separator: char) -> String {
 }
 
 /// The instant of `yyyy-MM-dd HH:mm:ss`; `None` if it is anything else.
-pub(crate) fn instant(text: &str) -> Option<Timestamp> {
-    let local = DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
-    BEIJING.to_timestamp(local).ok()
+pub(crate) fn instant(written: &str) -> Option<Timestamp> {
+    let local = DateTime::strptime("%Y-%m-%d %H:%M:%S", written).ok()?;
+    let at = BEIJING.to_timestamp(local).ok()?;
+    // Parsing alone would take signs, missing digits, spaces anywhere and a sixtieth second.
+    (text(at, ' ') == written).then_some(at)
 }

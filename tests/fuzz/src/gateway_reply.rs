@@ -1,12 +1,13 @@
 //! Gateways' replies, read by every reader of the adapter.
 //!
-//! An input is a message; the mark `status` is its HTTP status, and with the mark `signed` the
-//! gateway signs its body.
+//! An input is a message; the mark `status` is its HTTP status, and the mark `ref` what the payment
+//! is called by the gateway itself. With the mark `signed` the gateway signs the body, at Alipay as
+//! the contents of the name that the mark gives.
 //!
-//! - A reply that the gateway has not signed changes nothing: it leads to asking, to the same
+//! - Where replies are signed, one that is not changes nothing: it leads to asking, to the same
 //!   attempt again, or nowhere.
 //! - A status that is neither 2xx nor 4xx tells nothing, signed or not.
-//! - What a signed reply is read as, it says, about what was asked.
+//! - What a reply is read as, it says, about what was asked: the tables of the adapters' `reply.rs`.
 //! - A refusal's code and message have at most [`CODE_LEN_MAX`] and [`MESSAGE_LEN_MAX`] bytes.
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use http::{Response, StatusCode};
 use jiff::Timestamp;
 
 use crate::message::Message;
-use crate::peer::{self, PAYMENT, Told, refund};
+use crate::peer::{self, Asked, Peer, Reply, Sent, Told};
 
 /// The longest code that is kept for logs, in bytes.
 pub const CODE_LEN_MAX: usize = 64;
@@ -28,46 +29,41 @@ pub fn check(bytes: &[u8]) {
     let peer = peer::named(&message);
     let status = message.mark("status").and_then(|text| text.parse().ok());
     let status = status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or_default();
-    let mut reply = Response::new(Bytes::copy_from_slice(message.body));
+    let (sent, is_signed) = sent(peer, &message);
+    let mut reply = Response::new(Bytes::from(sent.body));
     *reply.status_mut() = status;
-    let is_signed = if message.mark("signed").is_some() {
-        *reply.headers_mut() = peer.sign(message.now().as_second(), message.body);
-        true
-    } else {
-        *reply.headers_mut() = message.headers.clone();
-        peer.has_signed(&message.headers, message.body, message.now())
-    };
-    let told = read(peer.gateway(), &reply, message.now());
+    *reply.headers_mut() = sent.headers;
+    let asked = Asked::in_message(&message);
+    let told = read(peer.gateway(), &asked, &reply, message.now());
     check_refusals(&told);
-    // A body that only a laxer reader takes has no second opinion to compare with.
-    match serde_json::from_slice(message.body) {
-        _ if !is_signed => check_unsigned(&told),
-        Ok(body) => peer.check_reply(status.as_u16(), &body, &told),
-        Err(_) => {}
-    }
-    if !status.is_success() && !status.is_client_error() {
+    let reply = Reply { status: status.as_u16(), body: reply.body(), is_signed };
+    peer.check_reply(&asked, &reply, &told);
+    if !reply.is_success() && !reply.is_refusal() {
         check_nothing_told(&told);
     }
 }
 
-fn read(gateway: &dyn Gateway, reply: &Response<Bytes>, now: Timestamp) -> Told {
-    Told {
-        created: gateway.read_create(reply, now),
-        queried: gateway.read_query(&PAYMENT, reply, now),
-        owner: gateway.read_owner(reply, now),
-        closed: gateway.read_close(reply, now),
-        refunded: gateway.read_refund(&refund(), reply, now),
-        refund_found: gateway.read_query_refund(&refund(), reply, now),
-    }
+/// The reply, and whether the gateway has signed it.
+fn sent(peer: &dyn Peer, message: &Message<'_>) -> (Sent, bool) {
+    let now = message.now();
+    let name = message.mark("signed");
+    let signed = name.and_then(|name| peer.sign_reply(now.as_second(), name, message.body));
+    signed.map(|sent| (sent, true)).unwrap_or_else(|| {
+        let sent = Sent { headers: message.headers.clone(), body: message.body.to_vec() };
+        let is_signed = peer.has_signed_reply(&sent, now);
+        (sent, is_signed)
+    })
 }
 
-fn check_unsigned(told: &Told) {
-    assert!(matches!(told.created, CreateOutcome::Unknown(_) | CreateOutcome::AlreadyPaid));
-    assert!(matches!(told.queried, QueryOutcome::Unknown(_)));
-    assert!(told.owner.is_err());
-    assert!(matches!(told.closed, CloseOutcome::Unknown(_) | CloseOutcome::Ask(_)));
-    assert!(matches!(told.refunded, RefundOutcome::Unknown(_) | RefundOutcome::Later(_)));
-    assert!(matches!(told.refund_found, RefundOutcome::Unknown(_) | RefundOutcome::NotFound));
+fn read(gateway: &dyn Gateway, asked: &Asked<'_>, reply: &Response<Bytes>, now: Timestamp) -> Told {
+    Told {
+        created: gateway.read_create(reply, now),
+        queried: gateway.read_query(&asked.payment, reply, now),
+        owner: gateway.read_owner(reply, now),
+        closed: gateway.read_close(reply, now),
+        refunded: gateway.read_refund(&asked.refund, reply, now),
+        refund_found: gateway.read_query_refund(&asked.refund, reply, now),
+    }
 }
 
 fn check_nothing_told(told: &Told) {

@@ -1,11 +1,11 @@
 //! Notifications: headers and body, from anybody on the internet.
 //!
-//! An input is a message. With the mark `sealed` its body is what the gateway seals in a
-//! notification of that kind, and with the mark `signed` what it signs; otherwise the message comes
-//! as it is.
+//! An input is a message. With the mark `sealed` its body is the part of a notification of that kind
+//! that the payer's side can influence, around which the gateway puts the rest, and with the mark
+//! `signed` what the gateway signs; otherwise the message comes as it is.
 //!
-//! - A notification is believed only if the gateway signed exactly these bytes, and, where it signs
-//!   anew for each delivery, just now.
+//! - A notification is believed only if the gateway signed exactly these bytes, or at Alipay exactly
+//!   these fields, and, where it signs anew for each delivery, just now.
 //! - What it tells is what the gateway said: no amount, id or state comes from anywhere else.
 //! - It is acknowledged as done only for [`Acknowledgement::Done`].
 
@@ -13,7 +13,7 @@ use gateways::{Acknowledgement, Distrust, Event};
 use runtime::news::news_of;
 
 use crate::message::Message;
-use crate::peer::{self, Peer};
+use crate::peer::{self, Peer, Sent};
 
 /// Checks the properties above.
 pub fn check(bytes: &[u8]) {
@@ -27,12 +27,13 @@ pub fn check(bytes: &[u8]) {
 }
 
 fn as_it_is(peer: &dyn Peer, message: &Message<'_>) {
-    let Message { headers, body, .. } = message;
-    let verdict = peer.gateway().verify(headers, body, message.now());
-    assert_eq!(verdict, peer.gateway().verify(headers, body, message.now()));
+    let sent = Sent { headers: message.headers.clone(), body: message.body.to_vec() };
+    let verify = || peer.gateway().verify(&sent.headers, &sent.body, message.now());
+    let verdict = verify();
+    assert_eq!(verdict, verify());
     match verdict {
         Ok(events) => {
-            assert!(peer.has_signed(headers, body, message.now()), "believed: {message:?}");
+            assert!(peer.has_signed(&sent, message.now()), "believed: {message:?}");
             events.iter().for_each(follow);
         }
         Err(distrust) => check_answer(peer, Acknowledgement::Refused(distrust)),
@@ -41,30 +42,28 @@ fn as_it_is(peer: &dyn Peer, message: &Message<'_>) {
     check_answer(peer, Acknowledgement::Done);
 }
 
-/// The gateway signs a body that is not of its making: it may be unreadable, never a forgery.
 fn signed(peer: &dyn Peer, message: &Message<'_>) {
-    let headers = peer.sign(message.now().as_second(), message.body);
-    match peer.gateway().verify(&headers, message.body, message.now()) {
-        Ok(events) => events.iter().for_each(follow),
-        Err(distrust) => check_is_about_contents(distrust),
-    }
+    events(peer, message, message.body).iter().for_each(follow);
 }
 
 fn sealed(peer: &dyn Peer, message: &Message<'_>, kind: &str) {
-    let body = peer.seal(kind, message.body);
-    let headers = peer.sign(message.now().as_second(), &body);
-    match peer.gateway().verify(&headers, &body, message.now()) {
-        Ok(events) => {
-            for event in &events {
-                follow(event);
-                // Contents that only a laxer reader takes have no second opinion to compare with.
-                if let Ok(contents) = serde_json::from_slice(message.body) {
-                    peer.check_event(kind, &contents, event);
-                }
-            }
-        }
-        Err(distrust) => check_is_about_contents(distrust),
+    for event in events(peer, message, &peer.seal(kind, message.body)) {
+        follow(&event);
+        peer.check_event(kind, message.body, &event);
     }
+}
+
+/// What is told by a body that the gateway signs, though it is not of its making: it may be
+/// unreadable, never a forgery.
+fn events(peer: &dyn Peer, message: &Message<'_>, body: &[u8]) -> Vec<Event> {
+    let Some(Sent { headers, body }) = peer.sign(message.now().as_second(), body) else {
+        return vec![];
+    };
+    let verdict = peer.gateway().verify(&headers, &body, message.now());
+    verdict.unwrap_or_else(|distrust| {
+        check_is_about_contents(distrust);
+        vec![]
+    })
 }
 
 fn check_is_about_contents(distrust: Distrust) {

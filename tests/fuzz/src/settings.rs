@@ -3,11 +3,14 @@
 //! - An error names a field and quotes no value: each value in turn is marked, and no mark is ever
 //!   found in what the error says, to people or in logs.
 //! - What opens shows no secret either; the ids of keys are none.
+//! - Where one value of a gateway's settings that open is absent, empty, far too long or of another
+//!   kind, they still open, or the error names a field of that gateway: the field itself, or one
+//!   that holds it or is held by it, unless it is absent and another one is missing for that.
 
 use std::error::Error;
 
 use runtime::config::{ConfigError, Opened, open_secrets};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Marks a text; a document that has it already is not looked at.
 const MARK: &str = "s3cr3t";
@@ -15,6 +18,8 @@ const MARK: &str = "s3cr3t";
 const MARK_NUMBER: i64 = 5_150_123_550;
 /// How many values of one document are marked.
 const VALUES_MAX: usize = 24;
+/// A text that is longer than any setting, in characters.
+const TOO_LONG: usize = 20_000;
 
 /// Checks the properties above.
 pub fn check(bytes: &[u8]) {
@@ -42,6 +47,53 @@ pub fn check(bytes: &[u8]) {
             | Value::Object(_) => Value::from(MARK_NUMBER),
         };
         check_shows_nothing(open_secrets(&marked.to_string()), pointer);
+    }
+    if opened.is_ok() {
+        // One value for each input: opening reads keys, which takes its time.
+        let pointers: Vec<_> = pointers.iter().filter(|at| at.starts_with("/gateways/")).collect();
+        let at = bytes.len() % pointers.len();
+        check_names_its_field(&document, pointers[at]);
+    }
+}
+
+/// Spoils one value in each way there is.
+fn check_names_its_field(document: &Value, pointer: &str) {
+    let field = pointer.trim_start_matches("/gateways/").replace('/', ".");
+    let spoilt = |value| {
+        let mut document = document.clone();
+        *document.pointer_mut(pointer).expect("a value") = value;
+        named(&document)
+    };
+    let mut absent = document.clone();
+    remove(&mut absent, pointer);
+    let (gateway, _) = field.split_once('.').expect("a field of a gateway");
+    for name in [spoilt(Value::Null), named(&absent)].into_iter().flatten() {
+        assert!(name.starts_with(gateway), "{name} for want of {field}");
+    }
+    let text = document.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let too_long = format!("{text}{}", "x".repeat(TOO_LONG));
+    let others = [json!(""), json!(too_long), json!(1), json!(true), json!([]), json!({})];
+    for name in others.into_iter().filter_map(spoilt) {
+        assert!(name.starts_with(&field) || field.starts_with(&name), "{name} for {field}");
+    }
+}
+
+/// The gateway's field that the error of a document names, written like `alipay.verify_keys.0`;
+/// nothing where it opens.
+fn named(document: &Value) -> Option<String> {
+    match open_secrets(&document.to_string()).err()? {
+        ConfigError::Gateways(error) => Some(error.field.replace('[', ".").replace(']', "")),
+        other => panic!("a gateway's setting is at fault, not {other:?}"),
+    }
+}
+
+/// Takes a value out of the object or list that it is in.
+fn remove(document: &mut Value, pointer: &str) {
+    let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
+    match document.pointer_mut(parent).expect("what holds it") {
+        Value::Object(fields) => drop(fields.remove(name)),
+        Value::Array(list) => drop(list.remove(name.parse().expect("a position"))),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

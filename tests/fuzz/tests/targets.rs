@@ -11,9 +11,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 /// How many files one target's corpus has at most.
-const CORPUS_FILES_MAX: usize = 40;
+const CORPUS_FILES_MAX: usize = 80;
 /// How long they are together at most, in bytes.
-const CORPUS_LEN_MAX: usize = 24 * 1024;
+const CORPUS_LEN_MAX: usize = 40 * 1024;
 /// How many changed inputs one target is tried with: a longer corpus is changed at fewer places.
 const CHANGES_MAX: usize = 1_200;
 /// How many random inputs one target is tried with.

@@ -246,7 +246,7 @@ fn read<T: DeserializeOwned>(reply: &Response<Bytes>) -> Result<(StatusCode, T),
     match serde_json::from_slice::<Problem>(body) {
         Ok(Problem { error }) => {
             let code = error.code.as_deref().unwrap_or(&error.kind);
-            let refusal = refusal(status, code, &error.message);
+            let refusal = refusal(status, code, error.message.as_deref().unwrap_or_default());
             Err(match status.is_client_error() {
                 true => Fault::Declined(Declined { status, kind: error.kind, refusal }),
                 false => Fault::Unusable(refusal),
@@ -411,8 +411,9 @@ fn refund_reply(asked: &RefundRequest<'_>, told: &Refund, status: StatusCode) ->
 /// `succeeded` can still turn `failed`, when the payer's bank does not take the money; it is back
 /// on our balance then. `http_status` is 0 for a notification, which is no reply.
 pub(super) fn refund_state(refund: &Refund, http_status: u16) -> RefundOutcome {
-    let reason = refund.failure_reason.as_deref().unwrap_or(&refund.status);
-    match refund.status.as_str() {
+    let status = refund.status.as_deref().unwrap_or_default();
+    let reason = refund.failure_reason.as_deref().unwrap_or(status);
+    match status {
         "succeeded" => RefundOutcome::Succeeded,
         "pending" | "requires_action" => RefundOutcome::Processing,
         "failed" | "canceled" => RefundOutcome::Failed(Refusal::new(
@@ -444,4 +445,64 @@ fn mismatch(status: StatusCode) -> Refusal {
 
 fn refusal(status: StatusCode, code: &str, message: &str) -> Refusal {
     Refusal::new(status.as_u16(), code, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::money::{Currency, Money};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn asked() -> RefundRequest<'static> {
+        RefundRequest {
+            payment_id: "8f14e45fceea167a5a36dedd4bea2543",
+            transaction_id: "pi_1",
+            number: "c9f0f895fb98ab9159f51fd0297e236d0011",
+            amount: Money::new(1_280, Currency::parse("CNY").unwrap()),
+            reason: "superseded",
+        }
+    }
+
+    fn reply(status: u16, body: &Value) -> Response<Bytes> {
+        Response::builder().status(status).body(Bytes::from(body.to_string())).unwrap()
+    }
+
+    fn refund(number: &str, status: &Value) -> Value {
+        json!({
+            "id": "re_1",
+            "object": "refund",
+            "amount": 1_280,
+            "currency": "cny",
+            "payment_intent": "pi_1",
+            "status": status,
+            "metadata": { "refund_number": number, "payment_id": asked().payment_id },
+        })
+    }
+
+    #[test]
+    fn a_refund_without_a_status_hides_no_other_refund_and_says_nothing_of_its_own() {
+        for (status, outcome) in [
+            (json!("succeeded"), RefundOutcome::Succeeded),
+            (
+                Value::Null,
+                RefundOutcome::Unknown(refusal(StatusCode::OK, "", "an unknown refund status")),
+            ),
+        ] {
+            let list = [refund("by hand", &Value::Null), refund(asked().number, &status)];
+            let page = reply(200, &json!({ "object": "list", "data": list, "has_more": false }));
+            assert_eq!(refund_queried(&asked(), &page), outcome);
+        }
+    }
+
+    #[test]
+    fn an_error_without_a_message_is_the_gateway_s_word_all_the_same() {
+        let error = json!({ "type": "invalid_request_error", "code": "charge_disputed" });
+        for message in [None, Some(Value::Null), Some(json!(""))] {
+            let mut error = error.clone();
+            error.as_object_mut().unwrap().extend(message.map(|one| ("message".to_owned(), one)));
+            let outcome = refund_made(&asked(), &reply(400, &json!({ "error": error })));
+            assert!(matches!(outcome, RefundOutcome::Refused(_)), "{error}: {outcome:?}");
+        }
+    }
 }

@@ -148,8 +148,8 @@ fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Metadata, D::E
 #[derive(Deserialize)]
 pub(super) struct Refund {
     pub(super) id: String,
-    /// `pending`, `requires_action`, `succeeded`, `failed` or `canceled`.
-    pub(super) status: String,
+    /// `pending`, `requires_action`, `succeeded`, `failed` or `canceled`, where there is one.
+    pub(super) status: Option<String>,
     amount: Option<i64>,
     currency: Option<String>,
     pub(super) payment_intent: Option<String>,
@@ -194,8 +194,7 @@ pub(super) struct ProblemDetail {
     pub(super) kind: String,
     /// Only some have one.
     pub(super) code: Option<String>,
-    #[serde(default)]
-    pub(super) message: String,
+    pub(super) message: Option<String>,
 }
 
 /// The part of a notification that says what it is about.

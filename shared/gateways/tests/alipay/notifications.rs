@@ -160,6 +160,11 @@ fn contents_that_cannot_be_read_are_refused() {
         ("gmt_payment", "yesterday"),
         ("gmt_payment", "2026-02-30 07:59:30"),
         ("gmt_payment", "2026-01-01 07:59:30 "),
+        ("gmt_payment", " 2026-01-01 07:59:30"),
+        ("gmt_payment", "2026-01-0107:59:30"),
+        ("gmt_payment", "2026-1-1 7:59:30"),
+        ("gmt_payment", "+2026-01-01 07:59:30"),
+        ("gmt_payment", "2026-01-01 07:59:60"),
         ("refund_fee", "all"),
     ] {
         let fields = with(paid_fields(), &[(field, value)]);

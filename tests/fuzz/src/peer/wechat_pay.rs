@@ -2,7 +2,7 @@
 
 use domain::gateway::Capture;
 use domain::money::Money;
-use gateways::wechat_pay::{VerifyKeySettings, WechatPay, WechatPaySettings};
+use gateways::wechat_pay::{NAME, VerifyKeySettings, WechatPay, WechatPaySettings};
 use gateways::{CloseOutcome, CreateOutcome, Event, Gateway, QueryOutcome, RefundOutcome};
 use http::HeaderMap;
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use simulator::wechat_pay::keys::{KeyMode, Keys, Stamp, seal};
 use simulator::wechat_pay::merchant_settings;
 
-use super::{PAYMENT, Peer, Told, refund};
+use super::{Asked, Peer, Reply, Sent, Told, check_unsigned, object, text};
 
 const TIMESTAMP: &str = "wechatpay-timestamp";
 const NONCE: &str = "wechatpay-nonce";
@@ -56,32 +56,12 @@ impl WechatPayPeer {
 }
 
 impl Peer for WechatPayPeer {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
     fn gateway(&self) -> &dyn Gateway {
         &self.gateway
-    }
-
-    fn sign(&self, at_s: i64, body: &[u8]) -> HeaderMap {
-        // Either key may sign.
-        let mode =
-            if body.len().is_multiple_of(2) { KeyMode::PublicKey } else { KeyMode::Certificate };
-        self.signed(mode, at_s, "A28ECE9D48514D2F6051D83515B3C6EB", body)
-    }
-
-    fn has_signed(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> bool {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let Some(mode) = text(SERIAL).and_then(KeyMode::named) else { return false };
-        let Some(at_s) = text(TIMESTAMP).and_then(|text| text.parse::<i64>().ok()) else {
-            return false;
-        };
-        let Some(nonce) = text(NONCE) else { return false };
-        // PKCS#1 v1.5 is deterministic: a message has one signature, and one spelling of it.
-        let genuine = self.signed(mode, at_s, nonce, body);
-        let names = [TIMESTAMP, NONCE, SERIAL, SIGNATURE];
-        let is_near = now.as_second().abs_diff(at_s) < SIGNATURE_LIFE_S;
-        is_near
-            && names
-                .iter()
-                .all(|name| headers.get_all(*name).iter().eq(genuine.get_all(*name).iter()))
     }
 
     fn seal(&self, kind: &str, contents: &[u8]) -> Vec<u8> {
@@ -105,7 +85,34 @@ impl Peer for WechatPayPeer {
         .into_bytes()
     }
 
-    fn check_event(&self, kind: &str, contents: &Value, event: &Event) {
+    fn sign(&self, at_s: i64, body: &[u8]) -> Option<Sent> {
+        // Either key may sign.
+        let mode =
+            if body.len().is_multiple_of(2) { KeyMode::PublicKey } else { KeyMode::Certificate };
+        let headers = self.signed(mode, at_s, "A28ECE9D48514D2F6051D83515B3C6EB", body);
+        Some(Sent { headers, body: body.to_vec() })
+    }
+
+    fn has_signed(&self, Sent { headers, body }: &Sent, now: Timestamp) -> bool {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let Some(mode) = text(SERIAL).and_then(KeyMode::named) else { return false };
+        let Some(at_s) = text(TIMESTAMP).and_then(|text| text.parse::<i64>().ok()) else {
+            return false;
+        };
+        let Some(nonce) = text(NONCE) else { return false };
+        // PKCS#1 v1.5 is deterministic: a message has one signature, and one spelling of it.
+        let genuine = self.signed(mode, at_s, nonce, body);
+        let names = [TIMESTAMP, NONCE, SERIAL, SIGNATURE];
+        let is_near = now.as_second().abs_diff(at_s) < SIGNATURE_LIFE_S;
+        is_near
+            && names
+                .iter()
+                .all(|name| headers.get_all(*name).iter().eq(genuine.get_all(*name).iter()))
+    }
+
+    fn check_event(&self, kind: &str, contents: &[u8], event: &Event) {
+        let Some(contents) = object(contents) else { return };
+        let contents = &contents;
         let merchant = merchant_settings();
         assert_eq!(contents["mchid"], merchant.mchid);
         match event {
@@ -135,11 +142,26 @@ impl Peer for WechatPayPeer {
         }
     }
 
-    fn check_reply(&self, status: u16, body: &Value, told: &Told) {
-        let is_success = (200..300).contains(&status);
+    fn sign_reply(&self, at_s: i64, _name: &str, contents: &[u8]) -> Option<Sent> {
+        self.sign(at_s, contents)
+    }
+
+    fn has_signed_reply(&self, reply: &Sent, now: Timestamp) -> bool {
+        self.has_signed(reply, now)
+    }
+
+    fn check_reply(&self, asked: &Asked<'_>, reply: &Reply<'_>, told: &Told) {
+        if !reply.is_signed {
+            check_unsigned(told);
+        }
+        let (status, is_success) = (reply.status, reply.is_success());
+        // A close is confirmed without a body.
+        assert!(told.closed != CloseOutcome::Closed || status == 204 || reply.is_refusal());
+        let Some(body) = object(reply.body) else { return };
+        let body = &body;
         let is_said = |code: &str| {
             let said = body["code"].as_str().map(|said| said.replace('_', ""));
-            (400..500).contains(&status) && said.as_deref() == Some(code)
+            reply.is_refusal() && said.as_deref() == Some(code)
         };
         match &told.created {
             CreateOutcome::Payable { code_url, gateway_ref } => {
@@ -148,18 +170,18 @@ impl Peer for WechatPayPeer {
             }
             CreateOutcome::AlreadyPaid => assert!(is_said("ORDERPAID")),
             CreateOutcome::Closed => assert!(is_said("ORDERCLOSED")),
-            CreateOutcome::Refused(_) => assert!((400..500).contains(&status)),
+            CreateOutcome::Refused(_) => assert!(reply.is_refusal()),
             CreateOutcome::Unknown(_) => {}
         }
         match &told.queried {
             QueryOutcome::Paid(capture) => {
                 assert!(matches!(body["trade_state"].as_str(), Some("SUCCESS" | "REFUND")));
-                check_is_asked(is_success, body);
+                check_is_asked(asked, is_success, body);
                 check_capture(body, capture);
             }
-            QueryOutcome::Unpaid => check_is_asked(is_success, body),
+            QueryOutcome::Unpaid => check_is_asked(asked, is_success, body),
             QueryOutcome::Closed if is_said("ORDERCLOSED") => {}
-            QueryOutcome::Closed => check_is_asked(is_success, body),
+            QueryOutcome::Closed => check_is_asked(asked, is_success, body),
             QueryOutcome::NotFound => assert!(is_said("ORDERNOTEXIST")),
             QueryOutcome::Unknown(_) => {}
         }
@@ -174,8 +196,8 @@ impl Peer for WechatPayPeer {
             assert_eq!(body["attach"], owner.echo.as_str());
             assert_eq!(body["out_trade_no"], owner.payment_id.as_str());
         }
-        check_refund(is_success, body, &told.refunded);
-        check_refund(is_success, body, &told.refund_found);
+        check_refund(asked, is_success, body, &told.refunded);
+        check_refund(asked, is_success, body, &told.refund_found);
         assert_ne!(told.refunded, RefundOutcome::NotFound);
         if told.refund_found == RefundOutcome::NotFound {
             assert!(is_said("RESOURCENOTEXISTS"));
@@ -183,15 +205,11 @@ impl Peer for WechatPayPeer {
     }
 }
 
-fn text(echo: Option<&String>) -> &str {
-    echo.map_or("", String::as_str)
-}
-
 /// A query's answer counts for the payment that was asked for, of the merchant and the app.
-fn check_is_asked(is_success: bool, body: &Value) {
+fn check_is_asked(asked: &Asked<'_>, is_success: bool, body: &Value) {
     let merchant = merchant_settings();
     assert!(is_success);
-    assert_eq!(body["out_trade_no"], PAYMENT.payment_id);
+    assert_eq!(body["out_trade_no"], asked.payment.payment_id);
     assert_eq!(body["mchid"], merchant.mchid);
     assert_eq!(body["appid"], merchant.appid);
 }
@@ -211,13 +229,13 @@ fn check_money(amount: &Value, field: &str, money: Money) {
 }
 
 /// Where money is said to move, it is the refund that was asked for, in full.
-fn check_refund(is_success: bool, body: &Value, outcome: &RefundOutcome) {
+fn check_refund(asked: &Asked<'_>, is_success: bool, body: &Value, outcome: &RefundOutcome) {
     match outcome {
         RefundOutcome::Succeeded
         | RefundOutcome::Processing
         | RefundOutcome::Failed(_)
         | RefundOutcome::Stuck(_) => {
-            let asked = refund();
+            let asked = &asked.refund;
             assert!(is_success);
             assert_eq!(body["out_refund_no"], asked.number);
             assert_eq!(body["transaction_id"], asked.transaction_id);
