@@ -9,7 +9,6 @@ use domain::ids::{Ids, OrderId, PaymentId};
 use domain::money::Money;
 use domain::task::FUNCTION_TIMEOUT_S_MAX;
 use embedded::EmbeddedStore;
-use gateways::registry::Registry;
 use jiff::{SignedDuration, Timestamp};
 use local::stack::TABLE;
 use rules::is_ours;
@@ -20,7 +19,7 @@ use tokio::sync::Notify;
 use crate::check::{Checked, Outside, Step, Violation, ensure};
 use crate::clock;
 use crate::snapshot::{Recorded, Snapshot};
-use crate::wires::{Told, told};
+use crate::wires::{self, Told, told};
 
 tokio::task_local! {
     /// Who makes the calls of a task: one request, one notification, or one run of a worker.
@@ -38,7 +37,6 @@ const KEYS_MAX: usize = 20;
 pub struct Watch {
     store: EmbeddedStore,
     ids: Ids,
-    gateways: Registry,
     simulator: OnceLock<Arc<Simulator>>,
     seen: Mutex<Seen>,
     broken: Notify,
@@ -93,11 +91,10 @@ pub struct Sums {
 impl Watch {
     /// Watches a store that is still empty.
     #[must_use]
-    pub fn new(store: EmbeddedStore, ids: Ids, gateways: Registry) -> Self {
+    pub fn new(store: EmbeddedStore, ids: Ids) -> Self {
         Self {
             store,
             ids,
-            gateways,
             simulator: OnceLock::new(),
             seen: Mutex::default(),
             broken: Notify::new(),
@@ -379,19 +376,34 @@ impl Outside for Watch {
         self.seen().shown.get(&order.order_id).copied()
     }
 
-    /// The gateway has closed it, or has never heard of it although no create can arrive any more.
+    /// The gateway has closed it, or does not know it although no create can arrive and no code be
+    /// scanned any more.
     fn is_closed(&self, order: &Order, payment: &Payment) -> bool {
         let simulator = self.simulator.get().expect("the gateways are known");
-        match simulator.payment(payment.payment_id.as_str()) {
-            Some(entry) => entry["closed"] == true,
-            None => {
-                let grace_s =
-                    self.gateways.get(&payment.gateway).map_or(0, |it| it.not_found_grace_s());
-                let wait = SignedDuration::from_secs(i64::from(FUNCTION_TIMEOUT_S_MAX) + grace_s);
-                order.pay_by.is_some_and(|pay_by| clock::now() > pay_by + wait)
-            }
+        let entry = simulator.payment(payment.payment_id.as_str());
+        if let Some(entry) = entry.filter(is_begun) {
+            return entry["closed"] == true;
         }
+        let wait_s = FUNCTION_TIMEOUT_S_MAX + wires::outlives_s(payment.gateway.as_str());
+        let wait = SignedDuration::from_secs(i64::from(wait_s));
+        order.pay_by.is_some_and(|pay_by| clock::now() > pay_by + wait)
     }
+}
+
+/// Whether a gateway could close a payment that it knows: at Alipay only from its scan on.
+fn is_begun(entry: &Value) -> bool {
+    entry["gateway"] != "alipay" || !entry["trade"].is_null()
+}
+
+/// Whether a gateway has said, or would say, that a code cannot be paid any more.
+#[must_use]
+pub fn is_over(entry: &Value) -> bool {
+    if is_begun(entry) {
+        return entry["closed"] == true;
+    }
+    let outlives_s = wires::outlives_s(entry["gateway"].as_str().unwrap());
+    let expires_at: Timestamp = entry["expires_at"].as_str().unwrap().parse().unwrap();
+    clock::now() > expires_at + SignedDuration::from_secs(i64::from(outlives_s))
 }
 
 impl Seen {

@@ -54,6 +54,8 @@ struct Wire {
     mount: &'static str,
     asked: fn(&Sent<'_>) -> Asked,
     told: Told,
+    /// How long after `pay_by` a code that the gateway does not know may still be paid, in seconds.
+    outlives_s: u32,
 }
 
 /// Every gateway there is. Adding a gateway means adding a row here.
@@ -63,18 +65,24 @@ const WIRES: &[Wire] = &[
         mount: "/simulator/alipay/",
         asked: asked_of_alipay,
         told: Told::Everything,
+        // A code can be scanned for two hours, and when a trade begins that nobody knew is open.
+        outlives_s: 7_200,
     },
     Wire {
         gateway: "stripe",
         mount: "/simulator/stripe/",
         asked: asked_of_stripe,
         told: Told::Named(told_by_stripe),
+        // A session that comes later would live for less than half an hour, and is refused.
+        outlives_s: 60,
     },
     Wire {
         gateway: "wechat_pay",
         mount: "/simulator/wechat_pay/",
         asked: asked_of_wechat_pay,
         told: Told::Everything,
+        // A request counts for five minutes after it was signed.
+        outlives_s: 300,
     },
 ];
 
@@ -94,8 +102,18 @@ pub fn asked(sent: &Sent<'_>) -> Asked {
 /// Which of a gateway's notifications have to be stored.
 #[must_use]
 pub fn told(gateway: &str) -> Told {
+    wire(gateway).told
+}
+
+/// How long after `pay_by` a code that the gateway does not know may still be paid, in seconds.
+#[must_use]
+pub fn outlives_s(gateway: &str) -> u32 {
+    wire(gateway).outlives_s
+}
+
+fn wire(gateway: &str) -> &'static Wire {
     let wire = WIRES.iter().find(|wire| wire.gateway == gateway);
-    wire.expect("every gateway has a row").told
+    wire.expect("every gateway has a row")
 }
 
 fn asked_of_wechat_pay(sent: &Sent<'_>) -> Asked {

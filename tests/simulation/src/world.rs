@@ -36,7 +36,7 @@ use crate::clock;
 use crate::figures::Figures;
 use crate::network::{GatewayEnd, Overheard, Sky, StoreEnd, Weather, ask, between, connector};
 use crate::trace::Trace;
-use crate::watch::{ACTOR, Watch};
+use crate::watch::{ACTOR, Watch, is_over};
 use crate::wires;
 
 /// Where the gateways think that we are.
@@ -135,7 +135,7 @@ impl World {
         let gateways = gateways(chance);
         trace.tell(&format!("{gateways:?}"));
         let store = EmbeddedStore::in_memory().unwrap().on_callers_thread();
-        let watch = Arc::new(Watch::new(store.clone(), ids.clone(), gateways.clone()));
+        let watch = Arc::new(Watch::new(store.clone(), ids.clone()));
         let (figures, trace) = (Arc::new(Figures::default()), Arc::new(trace));
         let (sky_figures, sky_trace) = (Arc::clone(&figures), Arc::clone(&trace));
         let sky = Arc::new(Sky::new(weather, chance.fork(), sky_figures, sky_trace));
@@ -256,7 +256,7 @@ impl World {
 
     /// Pays a code by the wallet: `None` where the gateway refuses.
     pub async fn pay(&self, body: &Value) -> Option<()> {
-        let was_closed = self.is_closed(&body["code_url"]);
+        let was_over = self.is_over(&body["code_url"]);
         let (status, paid) = self.control(Method::POST, "/simulator/pay", body).await;
         self.trace.tell(&format!("a wallet pays {body}: {status} {paid}"));
         if status != 200 {
@@ -264,7 +264,7 @@ impl World {
         }
         let payment_id = paid["payment_id"].as_str().unwrap();
         let transaction_id = paid["transaction_id"].as_str().unwrap();
-        if was_closed {
+        if was_over {
             self.watch.was_unexpected(transaction_id);
         }
         let entry = self.simulator.payment(payment_id).unwrap();
@@ -279,11 +279,11 @@ impl World {
         Some(())
     }
 
-    fn is_closed(&self, code_url: &Value) -> bool {
+    fn is_over(&self, code_url: &Value) -> bool {
         let mut payments = self.simulator.payments().into_iter();
         let entry = payments
             .find(|entry| entry["code_urls"].as_array().is_some_and(|it| it.contains(code_url)));
-        entry.is_some_and(|entry| entry["closed"] == true)
+        entry.is_some_and(|entry| is_over(&entry))
     }
 
     /// Scans a code, and leaves it at that.
