@@ -276,9 +276,10 @@ impl Step<'_> {
     /// write that stores it changes nothing else of its order.
     fn check_foreign(&self, order: &Order) -> Checked {
         for refund in order.refunds.iter().filter(|refund| !is_ours(refund)) {
-            let name = match refund.reason {
-                RefundReason::Dispute => AttentionId::dispute(&refund.refund_id),
-                _ => AttentionId::foreign_refund(&refund.refund_id),
+            let is_dispute = refund.reason == RefundReason::Dispute;
+            let name = match is_dispute {
+                true => AttentionId::dispute(&refund.refund_id),
+                false => AttentionId::foreign_refund(&refund.refund_id),
             };
             let is_listed = self.after.waiting.contains(name.as_str())
                 || self.after.released.contains(name.as_str());

@@ -314,7 +314,8 @@ fn count(world: &World) {
         let there = match entry["gateway"].as_str().unwrap() {
             "alipay" => &figures.captured_alipay,
             "stripe" => &figures.captured_stripe,
-            _ => &figures.captured_wechat_pay,
+            "wechat_pay" => &figures.captured_wechat_pay,
+            other => panic!("{other} has no figure"),
         };
         add(there, captured);
     }

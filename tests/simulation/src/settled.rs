@@ -69,23 +69,39 @@ pub async fn settle(world: &World) -> Checked {
 /// When such a notification is lost, the money stands in the gateway's bill alone.
 async fn repeat_unheard(world: &World) {
     for entry in world.simulator.payments() {
-        let payment_id = entry["payment_id"].as_str().unwrap();
-        let transactions = entry["transactions"].as_array().unwrap();
-        let is_one = transactions.len() == 1;
-        for transaction in transactions {
+        let is_paid_twice = entry["transactions"].as_array().unwrap().len() > 1;
+        for transaction in entry["transactions"].as_array().unwrap() {
             let id = transaction["transaction_id"].as_str().unwrap();
-            let bookings = world.watch.bookings();
-            let mut recorded = bookings.iter().map(|booking| booking.recorded(payment_id, id));
-            let unheard = recorded.all(|one| matches!(one, Recorded::Not));
-            if unheard && !(is_one && !world.watch.is_unexpected(id)) {
+            let nobody_asks = is_paid_twice || world.watch.is_unexpected(id);
+            if nobody_asks && !is_stored(world, &entry, id, |one| !matches!(one, Recorded::Not)) {
                 repeat(world, json!({ "transaction_id": id })).await;
             }
         }
         for refund in entry["refunds"].as_array().unwrap() {
-            if refund["status"] == "closed" && !is_by_hand(world, refund) {
+            let has_failed = refund["status"] == "closed" && !is_by_hand(world, refund);
+            let id = refund["transaction_id"].as_str().unwrap();
+            if has_failed && is_stored(world, &entry, id, is_believed_back) {
                 repeat(world, json!({ "refund_no": refund["refund_no"] })).await;
             }
         }
+    }
+}
+
+fn is_stored(
+    world: &World,
+    entry: &Value,
+    transaction_id: &str,
+    so: impl Fn(Recorded<'_>) -> bool,
+) -> bool {
+    let payment_id = entry["payment_id"].as_str().unwrap();
+    let bookings = world.watch.bookings();
+    bookings.iter().any(|booking| so(booking.recorded(payment_id, transaction_id)))
+}
+
+fn is_believed_back(recorded: Recorded<'_>) -> bool {
+    match recorded {
+        Recorded::Refunded(refund) => refund.status == RefundStatus::Succeeded,
+        Recorded::Not | Recorded::Applied(_) => false,
     }
 }
 

@@ -198,7 +198,8 @@ mod tests {
     fn each_wire_says_what_is_made_given_back_and_forbidden() {
         let create = |id: &str| Asked::Create { payment_id: id.to_owned() };
         let refund = |id: &str| Asked::Refund { transaction_id: id.to_owned() };
-        let alipay = |method: &str| format!("/simulator/alipay/gateway.do?charset=utf-8&method={method}");
+        let alipay =
+            |method: &str| format!("/simulator/alipay/gateway.do?charset=utf-8&method={method}");
         let cancel = Asked::Forbidden("alipay.trade.cancel".to_owned());
         for (path, body, expected) in [
             (
