@@ -167,6 +167,53 @@ GUARDS = [
         replace="if false && deps.now() <= conclusive {",
     ),
     Guard(
+        name="a code that nobody scanned is waited for until it has died",
+        rule="9",
+        file="shared/gateways/src/alipay.rs",
+        find="const NOT_FOUND_GRACE_S: i64 = 7_200;",
+        replace="const NOT_FOUND_GRACE_S: i64 = 0;",
+    ),
+    Guard(
+        name="a code that a search finds is closed by its own id",
+        rule="9",
+        file="shared/runtime/src/gateway_calls.rs",
+        find="close_once(deps, gateway, &named).await",
+        replace='''{
+                let _ = named;
+                CloseOutcome::Closed
+            }''',
+    ),
+    Guard(
+        name="a refund that succeeded and failed later is tried again",
+        rule="2",
+        file="shared/domain/src/decide/record_refund.rs",
+        find="if attempt == refund.attempt => {",
+        replace="if attempt == refund.attempt && false => {",
+    ),
+    Guard(
+        name="a refund that was begun is asked for before it is sent again",
+        rule="8, 9",
+        file="functions/settle/src/refund.rs",
+        find="    if !untouched {",
+        replace="    if false && !untouched {",
+    ),
+    Guard(
+        name="a dispute is none of our refunds",
+        rule="8",
+        file="shared/domain/src/booking.rs",
+        find="!matches!(self, Self::ForeignRefund | Self::Dispute)",
+        replace="!matches!(self, Self::ForeignRefund)",
+    ),
+    Guard(
+        name="what others did about a payment is raised for a person",
+        rule="8",
+        file="shared/domain/src/decide/record_refund.rs",
+        find='''change.raised.push(Attention {
+        attention_id,''',
+        replace='''drop(Attention {
+        attention_id,''',
+    ),
+    Guard(
         name="a payment is written with the task that asks for it",
         rule="9",
         file="shared/domain/src/decide/start_payment.rs",

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeSet;
 
+use domain::attention::AttentionId;
 use domain::booking::{
-    Booking, BookingStatus, Order, OrderStatus, Payment, PaymentStatus, Refund, RefundStatus,
+    Booking, BookingStatus, Order, OrderStatus, Payment, PaymentStatus, Refund, RefundReason,
+    RefundStatus,
 };
 use domain::change::close_task;
 use domain::decide::Env;
@@ -239,6 +241,7 @@ impl Step<'_> {
                 ensure(9, !owed || has(&id), || format!("no task for {refund:?}"))?;
                 self.check_waiting(refund, &id)?;
             }
+            self.check_foreign(order)?;
         }
         let dated = self.booking().live_order.iter().filter(|order| order.pay_by.is_some());
         for order in dated {
@@ -267,6 +270,27 @@ impl Step<'_> {
         }
         let is_back = refund.status == RefundStatus::Succeeded;
         ensure(2, !(is_back && listed), || format!("still waits, and is back: {refund:?}"))
+    }
+
+    /// What others did about a payment stands on the list until a person takes it off, and the
+    /// write that stores it changes nothing else of its order.
+    fn check_foreign(&self, order: &Order) -> Checked {
+        for refund in order.refunds.iter().filter(|refund| !is_ours(refund)) {
+            let is_dispute = refund.reason == RefundReason::Dispute;
+            let name = match is_dispute {
+                true => AttentionId::dispute(&refund.refund_id),
+                false => AttentionId::foreign_refund(&refund.refund_id),
+            };
+            let is_listed = self.after.waiting.contains(name.as_str())
+                || self.after.released.contains(name.as_str());
+            let flagged = refund.status == RefundStatus::NeedsAttention && is_listed;
+            ensure(8, flagged, || format!("nobody is told of {refund:?}"))?;
+            let Some(before) = self.before(order) else { continue };
+            let is_new = before.refunds.iter().all(|other| other.refund_id != refund.refund_id);
+            let touched = before.status != order.status || before.payments != order.payments;
+            ensure(8, !(is_new && touched), || format!("{refund:?} changes {before:?}"))?;
+        }
+        Ok(())
     }
 
     /// Only the gateway's word closes a payment, and a code that is not wanted is never shown

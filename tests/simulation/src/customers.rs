@@ -16,6 +16,10 @@ use crate::world::{Ask, Reply, World};
 const REPEATS_MAX: u32 = 4;
 /// The farthest deadline that somebody waits for, in milliseconds.
 const DEADLINE_MS_MAX: u64 = 4 * 3_600_000;
+/// The longest that somebody waits before they pay, in milliseconds: longer than any code lives.
+const LATE_MS_MAX: u64 = 9_000_000;
+/// What the address of a Checkout Session begins with.
+const SESSION_PAGE: &str = "https://checkout.stripe.com/";
 /// The longest wait before such a repeat, in milliseconds.
 const REPEAT_MS_MAX: u64 = 4_000;
 
@@ -46,6 +50,9 @@ enum Wish {
     Look,
     Pay,
     PayOld,
+    PayLate,
+    Scan,
+    Switch,
     CancelOrder,
     CancelBooking,
     LastMinute,
@@ -84,6 +91,9 @@ impl Table {
                 (8, Wish::Look),
                 (20, Wish::Pay),
                 (9, Wish::PayOld),
+                (2, Wish::PayLate),
+                (5, Wish::Scan),
+                (5, Wish::Switch),
                 (5, Wish::CancelOrder),
                 (1, Wish::CancelBooking),
                 (5, Wish::LastMinute),
@@ -115,6 +125,18 @@ impl Table {
                 let any = chance.one_of(&self.seen().codes).cloned();
                 self.pay(any, chance).await;
             }
+            Wish::PayLate => {
+                let newest = self.seen().codes.last().cloned();
+                tokio::time::sleep(chance.ms(0..LATE_MS_MAX)).await;
+                self.pay(newest, chance).await;
+            }
+            Wish::Scan => {
+                let any = chance.one_of(&self.seen().codes).cloned();
+                if let Some(code) = any {
+                    self.world.scan(&code).await;
+                }
+            }
+            Wish::Switch => self.switch(chance).await,
             Wish::CancelOrder => {
                 let any = chance.one_of(&self.seen().orders).cloned();
                 if let Some(order_id) = any {
@@ -140,6 +162,20 @@ impl Table {
         tokio::time::sleep(chance.ms(0..4_000)).await;
         let newest = self.seen().codes.last().cloned();
         self.pay(newest, chance).await;
+    }
+
+    /// Somebody who goes from one gateway to the other and back, and then pays what is there.
+    async fn switch(&self, chance: &mut Chance) {
+        let newest = self.seen().offers.last().cloned();
+        for _ in 0..chance.number(2..5) {
+            self.click(newest.clone(), chance).await;
+        }
+        let newest: Vec<String> = self.seen().codes.iter().rev().take(2).cloned().collect();
+        for code in newest {
+            if chance.hits(500) {
+                self.pay(Some(code), chance).await;
+            }
+        }
     }
 
     /// The next moment after which something is over.
@@ -169,6 +205,10 @@ impl Table {
     async fn pay(&self, code: Option<String>, chance: &mut Chance) {
         let Some(code) = code else { return };
         let mut body = json!({ "code_url": code });
+        // A method whose money arrives later; only the page of a session offers some.
+        if code.starts_with(SESSION_PAGE) && chance.hits(150) {
+            body["delayed"] = json!(true);
+        }
         // Money that was on its way when its code was closed, or that comes a second time.
         body["force"] = json!(chance.hits(250));
         if chance.hits(40) {

@@ -57,12 +57,24 @@ figures! {
     orders: "orders",
     /// Transactions that wallets paid.
     captured: "transactions captured",
+    /// Of these, at Alipay.
+    captured_alipay: "of these at Alipay",
+    /// Of these, at Stripe.
+    captured_stripe: "of these at Stripe",
+    /// Of these, at WeChat Pay.
+    captured_wechat_pay: "of these at WeChat Pay",
     /// Transactions that bought an order.
     applied: "transactions applied",
     /// Transactions that went back.
     refunded: "transactions refunded",
     /// Transactions that wait for a person, because a gateway cannot give them back.
     waiting: "transactions in needs_attention",
+    /// Codes that a wallet scanned before it paid, or without ever paying.
+    scans: "codes scanned by themselves",
+    /// Refunds that a person made at a gateway.
+    refunds_by_hand: "refunds made by hand at a gateway",
+    /// Disputes that began or ended.
+    disputes: "disputes begun or ended",
     /// Calls to the store that went wrong.
     store_faults: "faults: calls to the store",
     /// Calls to gateways that went wrong.

@@ -20,12 +20,14 @@ mod settled;
 mod snapshot;
 pub mod trace;
 mod watch;
+pub mod wires;
 mod worker;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::money::Currency;
 use http::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -150,6 +152,7 @@ async fn story(world: &Arc<World>, chance: &mut Chance, weather: Weather) -> che
     }
     windows.spawn(change_moods(Arc::clone(world), chance.fork(), weather));
     windows.spawn(operate(Arc::clone(world), chance.fork()));
+    windows.spawn(meddle(Arc::clone(world), chance.fork()));
     while windows.join_next().await.is_some() {}
     settled::settle(world).await
 }
@@ -213,6 +216,26 @@ async fn operate(world: Arc<World>, mut chance: Chance) {
     }
 }
 
+/// In some runs, people who give money back at the gateways by hand, and payers who dispute.
+async fn meddle(world: Arc<World>, mut chance: Chance) {
+    if chance.hits(650) {
+        return;
+    }
+    for _ in 0..chance.number(1..8) {
+        tokio::time::sleep(chance.ms(0..900_000)).await;
+        let transactions = world.watch.transactions();
+        let Some(id) = chance.one_of(&transactions) else { continue };
+        let part = Some(chance.number(1..1_000));
+        match chance.number(0..6) {
+            0 => world.refund_by_hand(id, None).await,
+            1 => world.refund_by_hand(id, part).await,
+            2 | 3 => world.dispute(id, None).await,
+            4 => world.dispute(id, Some("won")).await,
+            _ => world.dispute(id, Some("lost")).await,
+        }
+    }
+}
+
 /// An operator who cannot make up their mind.
 async fn change_prices(world: Arc<World>, product: Value, mut chance: Chance) {
     let mut definition = product;
@@ -221,9 +244,16 @@ async fn change_prices(world: Arc<World>, product: Value, mut chance: Chance) {
     for _ in 0..chance.number(0..4) {
         tokio::time::sleep(chance.ms(0..900_000)).await;
         let field = *chance.one_of(&["first_unit_price", "renewal_unit_price"]).expect("two");
-        definition[field]["amount"] = json!(chance.number(1..2_000));
+        definition[field]["amount"] = json!(chance.number(smallest(&world)..2_000));
         put(&world, product_id.as_str().expect("a text"), &definition).await;
     }
+}
+
+/// The smallest price that every gateway of the run takes, in fen.
+fn smallest(world: &World) -> u64 {
+    let (gateways, cny) = (&world.deps.gateways, Currency::parse("CNY").unwrap());
+    let limits = gateways.names().filter_map(|name| gateways.get(name)?.limits(cny));
+    limits.map(|limits| u64::try_from(limits.min).unwrap()).max().unwrap_or(1)
 }
 
 /// Gateways that tell and refund at one pace now, and at another later.
@@ -237,15 +267,28 @@ async fn change_moods(world: Arc<World>, mut chance: Chance, weather: Weather) {
 async fn set_faults(world: &World, chance: &mut Chance, weather: Weather) {
     let share = |per_mille: u32| f64::from(per_mille) / 1_000.0;
     let [dropped, duplicated, reordered] = weather.notifications.map(share);
+    let search_lag_ms_max = chance.weighted(&[(6, 5_000), (2, 60_000), (1, 600_000)]);
+    let search_lag_ms = chance.number(0..search_lag_ms_max);
     let plan = json!({
         "notification_delay_ms": chance.number(0..20_000),
         "notifications_dropped": dropped,
         "notifications_duplicated": duplicated,
         "notifications_reordered": reordered,
-        "refund_outcome": chance.weighted(&[(8, "success"), (3, "closed"), (1, "abnormal")]),
+        "refund_outcome": chance.weighted(&[
+            (8, "success"),
+            (3, "closed"),
+            (2, "failed_later"),
+            (1, "abnormal"),
+        ]),
         "refund_delay_ms": chance.number(0..120_000),
+        "failures_kept": share(weather.kept),
+        "search_lag_ms": search_lag_ms,
+        "webhook_secret_rolls": chance.hits(300),
     });
     let (status, body) = world.control(Method::PUT, "/simulator/faults", &plan).await;
+    assert_eq!(status, 200, "{body}");
+    let key = json!({ "signs": chance.one_of(&["current", "previous"]) });
+    let (status, body) = world.control(Method::PUT, "/simulator/alipay/key", &key).await;
     assert_eq!(status, 200, "{body}");
 }
 
@@ -262,10 +305,20 @@ fn count(world: &World) {
     let bookings = world.watch.bookings();
     add(&figures.bookings, bookings.len() as u64);
     add(&figures.orders, bookings.iter().map(|it| u64::from(it.booking.orders_made)).sum());
-    add(&figures.captured, world.watch.captured() as u64);
     add(&figures.checked_writes, world.watch.steps());
     add(&figures.simulated_s, clock::elapsed().as_secs());
     let payments = world.simulator.payments();
+    for entry in &payments {
+        let captured = entry["transactions"].as_array().unwrap().len() as u64;
+        add(&figures.captured, captured);
+        let there = match entry["gateway"].as_str().unwrap() {
+            "alipay" => &figures.captured_alipay,
+            "stripe" => &figures.captured_stripe,
+            "wechat_pay" => &figures.captured_wechat_pay,
+            other => panic!("{other} has no figure"),
+        };
+        add(there, captured);
+    }
     let transactions = payments.iter().flat_map(|it| it["transactions"].as_array().unwrap());
     let unheard = transactions.filter(|one| one["notifications"]["sent"] == 0).count();
     add(&figures.lost_notifications, unheard as u64);

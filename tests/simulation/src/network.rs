@@ -12,7 +12,7 @@ use aws_smithy_types::body::SdkBody;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use embedded::EmbeddedStore;
-use http::Request;
+use http::{Method, Request, Uri};
 use local::stack::TABLE;
 use serde_json::{Value, json};
 use tests::faults::{Call, Failure, Fate, Faults, Side, Timed};
@@ -22,6 +22,7 @@ use crate::chance::{Chance, PerMille};
 use crate::figures::Figures;
 use crate::trace::Trace;
 use crate::watch::Watch;
+use crate::wires::{Asked, Sent, asked};
 
 /// The longest body that is read.
 const BODY_LEN_MAX: usize = 1024 * 1024;
@@ -41,12 +42,14 @@ pub struct Weather {
     pub killed: PerMille,
     /// Notifications that are never delivered, delivered twice, or overtaken.
     pub notifications: [PerMille; 3],
+    /// Calls whose failure the gateway keeps and repeats.
+    pub kept: PerMille,
 }
 
 impl Weather {
     /// Nothing goes wrong.
     pub const CALM: Self =
-        Self { store: 0, gateway: 0, torn: 0, killed: 0, notifications: [0, 0, 0] };
+        Self { store: 0, gateway: 0, torn: 0, killed: 0, notifications: [0, 0, 0], kept: 0 };
 
     /// The weather of a run, from calm to worse than any gateway's worst day.
     pub fn draw(chance: &mut Chance) -> Self {
@@ -61,6 +64,7 @@ impl Weather {
             torn: share([0, 200, 600]),
             killed: share([0, mild, rough]),
             notifications: [share([0, 200, 700]), share([0, 200, 500]), share([0, 200, 500])],
+            kept: share([0, 20, 150]),
         }
     }
 }
@@ -268,24 +272,64 @@ pub fn between(sky: &Arc<Sky>, watch: &Arc<Watch>) -> Faults {
         if call.side == Side::Store && call.attempt == 1 {
             watch.count_call();
         }
-        if call.side == Side::Gateway {
-            note_sent(&watch, call);
-        }
         sky.fate(call)
     });
     faults
 }
 
-/// What is asked of a gateway is held against the rules before it can have any effect.
-fn note_sent(watch: &Watch, call: &Call) {
-    let body: Value = serde_json::from_str(&call.body).unwrap_or_default();
-    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-    if call.operation.ends_with("/v3/pay/transactions/native") {
-        watch.create_is_sent(&text("out_trade_no"));
+/// Listens to what is sent to gateways, before anything can become of it: it is held against the
+/// rules even where it never arrives.
+#[derive(Clone)]
+pub struct Overheard {
+    /// Whom it is sent to.
+    pub inner: SharedHttpConnector,
+    /// Holds it against the rules.
+    pub watch: Arc<Watch>,
+    /// Tells of it.
+    pub trace: Arc<Trace>,
+}
+
+impl fmt::Debug for Overheard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Overheard(..)")
     }
-    if call.operation.ends_with("POST /simulator/wechat_pay/v3/refund/domestic/refunds") {
-        watch.refund_is_sent(&text("transaction_id"));
+}
+
+impl HttpConnector for Overheard {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let overheard = self.clone();
+        HttpConnectorFuture::new(async move {
+            overheard.note(&request);
+            overheard.inner.call(request).await
+        })
     }
+}
+
+impl Overheard {
+    fn note(&self, request: &HttpRequest) {
+        let method: Method = request.method().parse().unwrap();
+        let uri: Uri = request.uri().parse().unwrap();
+        let body = request.body().bytes().unwrap();
+        match asked(&Sent { method: &method, uri: &uri, body }) {
+            Asked::Create { payment_id } => {
+                self.trace.tell(&format!("asked for the code of {payment_id}"));
+                self.watch.create_is_sent(&payment_id);
+            }
+            Asked::Refund { transaction_id } => {
+                self.trace.tell(&format!("asked to give {transaction_id} back"));
+                self.watch.refund_is_sent(&transaction_id);
+            }
+            Asked::Forbidden(what) => self.watch.forbidden_is_sent(&what),
+            Asked::Other => self.trace.tell(&format!("asked: {method} {}", short(&uri))),
+        }
+    }
+}
+
+/// What a reader needs of an address: its path, and the method that Alipay has in the query.
+fn short(uri: &Uri) -> String {
+    let mut query = uri.query().unwrap_or_default().split('&');
+    let method = query.find(|pair| pair.starts_with("method=")).unwrap_or_default();
+    format!("{} {method}", uri.path())
 }
 
 /// Calls a route of the simulator as anybody may, and answers status and body.

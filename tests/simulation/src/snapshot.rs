@@ -86,6 +86,13 @@ impl Snapshot {
         refunds.any(|refund| refund.transaction_id == transaction_id && is_ours(refund))
     }
 
+    /// What is stored of a refund or a dispute that is none of our doing, by its number.
+    #[must_use]
+    pub fn foreign(&self, number: &str) -> Option<&Refund> {
+        let mut refunds = self.orders().flat_map(|order| &order.refunds);
+        refunds.find(|refund| !is_ours(refund) && refund.transaction_id == number)
+    }
+
     /// What became of a captured transaction of a payment.
     #[must_use]
     pub fn recorded(&self, payment_id: &str, transaction_id: &str) -> Recorded<'_> {

@@ -9,9 +9,9 @@ use domain::ids::{Ids, OrderId, PaymentId};
 use domain::money::Money;
 use domain::task::FUNCTION_TIMEOUT_S_MAX;
 use embedded::EmbeddedStore;
-use gateways::registry::Registry;
 use jiff::{SignedDuration, Timestamp};
 use local::stack::TABLE;
+use rules::is_ours;
 use serde_json::Value;
 use simulator::Simulator;
 use tokio::sync::Notify;
@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use crate::check::{Checked, Outside, Step, Violation, ensure};
 use crate::clock;
 use crate::snapshot::{Recorded, Snapshot};
+use crate::wires::{self, Told, told};
 
 tokio::task_local! {
     /// Who makes the calls of a task: one request, one notification, or one run of a worker.
@@ -36,7 +37,6 @@ const KEYS_MAX: usize = 20;
 pub struct Watch {
     store: EmbeddedStore,
     ids: Ids,
-    gateways: Registry,
     simulator: OnceLock<Arc<Simulator>>,
     seen: Mutex<Seen>,
     broken: Notify,
@@ -46,6 +46,20 @@ pub struct Watch {
 struct Seen {
     bookings: BTreeMap<String, Snapshot>,
     captured: BTreeMap<String, (Money, Timestamp)>,
+    /// The payments of transactions whose money was still on its way when the wallet paid.
+    promised: BTreeMap<String, String>,
+    /// Transactions that were paid although their gateway had the code closed.
+    unexpected: BTreeSet<String>,
+    /// The numbers of refunds that a person made at a gateway.
+    by_hand: BTreeSet<String>,
+    /// Disputes that payers have begun.
+    disputes: BTreeSet<String>,
+    /// Payments whose code was asked for.
+    created: BTreeSet<String>,
+    /// Transactions that were asked back.
+    asked_back: BTreeSet<String>,
+    /// What acknowledged notifications named, where the ledger cannot say it.
+    heard: BTreeSet<String>,
     shown: BTreeMap<OrderId, Money>,
     /// Until when a payment was the current one of a live order; `None` while it is.
     current: BTreeMap<PaymentId, Option<Duration>>,
@@ -77,11 +91,10 @@ pub struct Sums {
 impl Watch {
     /// Watches a store that is still empty.
     #[must_use]
-    pub fn new(store: EmbeddedStore, ids: Ids, gateways: Registry) -> Self {
+    pub fn new(store: EmbeddedStore, ids: Ids) -> Self {
         Self {
             store,
             ids,
-            gateways,
             simulator: OnceLock::new(),
             seen: Mutex::default(),
             broken: Notify::new(),
@@ -177,10 +190,43 @@ impl Watch {
         self.seen().captured.insert(transaction_id.to_owned(), (amount, paid_at));
     }
 
-    /// How many transactions were captured.
+    /// A wallet paid, and the money is on its way.
+    pub fn wallet_promised(&self, transaction_id: &str, payment_id: &str) {
+        self.seen().promised.insert(transaction_id.to_owned(), payment_id.to_owned());
+    }
+
+    /// A wallet could pay a code that its gateway had closed.
+    pub fn was_unexpected(&self, transaction_id: &str) {
+        self.seen().unexpected.insert(transaction_id.to_owned());
+    }
+
+    /// Whether a transaction was paid although its gateway had the code closed.
     #[must_use]
-    pub fn captured(&self) -> usize {
-        self.seen().captured.len()
+    pub fn is_unexpected(&self, transaction_id: &str) -> bool {
+        self.seen().unexpected.contains(transaction_id)
+    }
+
+    /// The transactions that wallets paid, whether their money has arrived or not.
+    #[must_use]
+    pub fn transactions(&self) -> Vec<String> {
+        let seen = self.seen();
+        seen.captured.keys().chain(seen.promised.keys()).cloned().collect()
+    }
+
+    /// A person gave money back at a gateway.
+    pub fn refunded_by_hand(&self, refund_no: &str) {
+        self.seen().by_hand.insert(refund_no.to_owned());
+    }
+
+    /// A payer's bank takes a payment into question.
+    pub fn disputed(&self, dispute_id: &str) {
+        self.seen().disputes.insert(dispute_id.to_owned());
+    }
+
+    /// Whether a person made the refund of that number.
+    #[must_use]
+    pub fn is_by_hand(&self, refund_no: &str) -> bool {
+        self.seen().by_hand.contains(refund_no)
     }
 
     /// A page was shown an amount for an order.
@@ -217,9 +263,15 @@ impl Watch {
         self.seen().bookings.values().any(|booking| booking.booking.live(order_id).is_some())
     }
 
-    /// A notification was acknowledged.
-    pub fn acknowledged(&self) {
-        self.seen().acknowledged = true;
+    /// A gateway's notification was acknowledged.
+    pub fn acknowledged(&self, gateway: &str, body: &[u8]) {
+        let named = match told(gateway) {
+            Told::Everything => None,
+            Told::Named(name) => name(body),
+        };
+        let mut seen = self.seen();
+        seen.heard.extend(named);
+        seen.acknowledged = true;
     }
 
     /// Holds the gateways' ledger against the table, where a notification was acknowledged since
@@ -239,6 +291,9 @@ impl Watch {
         for entry in simulator.payments() {
             checked = checked.and_then(|()| seen.check_entry(&entry));
         }
+        for dispute in &seen.disputes {
+            checked = checked.and_then(|()| seen.check_dispute(dispute));
+        }
         drop(seen);
         self.hold(checked);
     }
@@ -247,7 +302,8 @@ impl Watch {
     pub fn create_is_sent(&self, payment_id: &str) {
         let now = clock::now();
         let pay_by = {
-            let seen = self.seen();
+            let mut seen = self.seen();
+            seen.created.insert(payment_id.to_owned());
             let mut orders = seen.bookings.values().flat_map(Snapshot::orders);
             let order = orders
                 .find(|order| order.payments.iter().any(|p| p.payment_id.as_str() == payment_id));
@@ -261,11 +317,17 @@ impl Watch {
     /// A refund is on its way: what it gives back is owed back.
     pub fn refund_is_sent(&self, transaction_id: &str) {
         let owed = {
-            let seen = self.seen();
+            let mut seen = self.seen();
+            seen.asked_back.insert(transaction_id.to_owned());
             let mut bookings = seen.bookings.values();
             bookings.any(|booking| booking.owes(transaction_id))
         };
         self.hold(ensure(8, owed, || format!("{transaction_id} goes back and is not owed")));
+    }
+
+    /// Something is on its way that nobody may ask for.
+    pub fn forbidden_is_sent(&self, what: &str) {
+        self.hold(ensure(8, false, || format!("{what} is asked for")));
     }
 
     /// What the run came to.
@@ -276,7 +338,7 @@ impl Watch {
         for booking in seen.bookings.values() {
             for order in booking.orders() {
                 sums.applied += u64::from(order.status == OrderStatus::Paid);
-                for refund in &order.refunds {
+                for refund in order.refunds.iter().filter(|refund| is_ours(refund)) {
                     match refund.status {
                         RefundStatus::Succeeded => sums.refunded += 1,
                         RefundStatus::Due
@@ -296,26 +358,52 @@ impl Watch {
 
 impl Outside for Watch {
     fn captured(&self, transaction_id: &str) -> Option<(Money, Timestamp)> {
-        self.seen().captured.get(transaction_id).copied()
+        let payment_id = {
+            let seen = self.seen();
+            if let Some(captured) = seen.captured.get(transaction_id) {
+                return Some(*captured);
+            }
+            seen.promised.get(transaction_id)?.clone()
+        };
+        let entry = self.simulator.get()?.payment(&payment_id)?;
+        let mut transactions = entry["transactions"].as_array()?.iter();
+        let arrived = transactions.find(|one| one["transaction_id"] == transaction_id)?;
+        let amount = serde_json::from_value(arrived["amount"].clone()).ok()?;
+        Some((amount, arrived["paid_at"].as_str()?.parse().ok()?))
     }
 
     fn shown(&self, order: &Order) -> Option<Money> {
         self.seen().shown.get(&order.order_id).copied()
     }
 
-    /// The gateway has closed it, or has never heard of it although no create can arrive any more.
+    /// The gateway has closed it, or does not know it although no create can arrive and no code be
+    /// scanned any more.
     fn is_closed(&self, order: &Order, payment: &Payment) -> bool {
         let simulator = self.simulator.get().expect("the gateways are known");
-        match simulator.payment(payment.payment_id.as_str()) {
-            Some(entry) => entry["closed"] == true,
-            None => {
-                let grace_s =
-                    self.gateways.get(&payment.gateway).map_or(0, |it| it.not_found_grace_s());
-                let wait = SignedDuration::from_secs(i64::from(FUNCTION_TIMEOUT_S_MAX) + grace_s);
-                order.pay_by.is_some_and(|pay_by| clock::now() > pay_by + wait)
-            }
+        let entry = simulator.payment(payment.payment_id.as_str());
+        if let Some(entry) = entry.filter(is_begun) {
+            return entry["closed"] == true;
         }
+        let wait_s = FUNCTION_TIMEOUT_S_MAX + wires::outlives_s(payment.gateway.as_str());
+        let wait = SignedDuration::from_secs(i64::from(wait_s));
+        order.pay_by.is_some_and(|pay_by| clock::now() > pay_by + wait)
     }
+}
+
+/// Whether a gateway could close a payment that it knows: at Alipay only from its scan on.
+fn is_begun(entry: &Value) -> bool {
+    entry["gateway"] != "alipay" || !entry["trade"].is_null()
+}
+
+/// Whether a gateway has said, or would say, that a code cannot be paid any more.
+#[must_use]
+pub fn is_over(entry: &Value) -> bool {
+    if is_begun(entry) {
+        return entry["closed"] == true;
+    }
+    let outlives_s = wires::outlives_s(entry["gateway"].as_str().unwrap());
+    let expires_at: Timestamp = entry["expires_at"].as_str().unwrap().parse().unwrap();
+    clock::now() > expires_at + SignedDuration::from_secs(i64::from(outlives_s))
 }
 
 impl Seen {
@@ -354,26 +442,66 @@ impl Seen {
 
     fn check_entry(&self, entry: &Value) -> Checked {
         let payment_id = entry["payment_id"].as_str().unwrap();
+        let created = self.created.contains(payment_id);
+        ensure(0, created, || format!("nobody was heard asking for the code of {payment_id}"))?;
         for transaction in entry["transactions"].as_array().unwrap() {
-            let id = transaction["transaction_id"].as_str().unwrap();
-            let amount = transaction["amount"]["amount"].as_i64().unwrap();
-            let recorded = self.bookings.values().map(|booking| booking.recorded(payment_id, id));
-            let recorded: Vec<_> = recorded.filter(|one| !matches!(one, Recorded::Not)).collect();
-            let acknowledged = transaction["notifications"]["acknowledged"].as_u64().unwrap();
-            ensure(5, acknowledged == 0 || !recorded.is_empty(), || {
-                format!("acknowledged and not stored: {transaction}")
-            })?;
-            let mut back = 0;
-            for refund in entry["refunds"].as_array().unwrap() {
-                if refund["transaction_id"] == id && refund["status"] != "closed" {
-                    back += refund["amount"]["amount"].as_i64().unwrap();
-                }
-            }
-            ensure(8, back <= amount, || format!("{back} of {transaction} goes back"))?;
-            let applied = recorded.iter().any(|one| matches!(one, Recorded::Applied(_)));
-            ensure(8, !applied || back == 0, || format!("applied, and goes back: {transaction}"))?;
+            self.check_transaction(entry, transaction)?;
         }
-        Ok(())
+        let refunds = entry["refunds"].as_array().unwrap();
+        refunds.iter().try_for_each(|refund| self.check_refund(entry, refund))
+    }
+
+    fn check_transaction(&self, entry: &Value, transaction: &Value) -> Checked {
+        let payment_id = entry["payment_id"].as_str().unwrap();
+        let id = transaction["transaction_id"].as_str().unwrap();
+        let amount = transaction["amount"]["amount"].as_i64().unwrap();
+        let recorded = self.bookings.values().map(|booking| booking.recorded(payment_id, id));
+        let recorded: Vec<_> = recorded.filter(|one| !matches!(one, Recorded::Not)).collect();
+        let acknowledged = self.is_acknowledged(entry, id, transaction);
+        ensure(5, !acknowledged || !recorded.is_empty(), || {
+            format!("acknowledged and not stored: {transaction}")
+        })?;
+        let (mut back, mut by_us) = (0, 0);
+        for refund in entry["refunds"].as_array().unwrap() {
+            if refund["transaction_id"] == id && refund["status"] != "closed" {
+                let fen = refund["amount"]["amount"].as_i64().unwrap();
+                back += fen;
+                by_us += if self.is_ours(refund) { fen } else { 0 };
+            }
+        }
+        ensure(8, back <= amount, || format!("{back} of {transaction} goes back"))?;
+        let applied = recorded.iter().any(|one| matches!(one, Recorded::Applied(_)));
+        ensure(8, !applied || by_us == 0, || format!("applied, and goes back: {transaction}"))
+    }
+
+    /// What goes back was asked back, or is stored as somebody else's doing.
+    fn check_refund(&self, entry: &Value, refund: &Value) -> Checked {
+        let number = refund["refund_no"].as_str().unwrap();
+        if self.is_ours(refund) {
+            let asked = self.asked_back.contains(refund["transaction_id"].as_str().unwrap());
+            return ensure(0, asked, || format!("nobody was heard asking for {refund}"));
+        }
+        let stored = self.bookings.values().any(|booking| booking.foreign(number).is_some());
+        let acknowledged = self.is_acknowledged(entry, number, refund);
+        ensure(5, !acknowledged || stored, || format!("acknowledged and not stored: {refund}"))
+    }
+
+    fn check_dispute(&self, dispute_id: &str) -> Checked {
+        let stored = self.bookings.values().any(|booking| booking.foreign(dispute_id).is_some());
+        let heard = self.heard.contains(dispute_id);
+        ensure(5, !heard || stored, || format!("acknowledged and not stored: {dispute_id}"))
+    }
+
+    fn is_ours(&self, refund: &Value) -> bool {
+        !self.by_hand.contains(refund["refund_no"].as_str().unwrap())
+    }
+
+    /// Whether a gateway heard that what it told of a transaction or of a refund is stored.
+    fn is_acknowledged(&self, entry: &Value, id: &str, subject: &Value) -> bool {
+        match told(entry["gateway"].as_str().unwrap()) {
+            Told::Everything => subject["notifications"]["acknowledged"] != 0,
+            Told::Named(_) => self.heard.contains(id),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use domain::ids::{OrderId, PaymentId};
 use domain::money::Money;
 use domain::task::FUNCTION_TIMEOUT_S_MAX;
 use embedded::EmbeddedStore;
+use gateways::registry::Registry;
 use http::{HeaderMap, Method};
 use local::dispatch::dispatch;
 use local::secrets;
@@ -22,7 +23,7 @@ use local::stack::TABLE;
 use runtime::config::{Opened, open_secrets, sdk_behaviour};
 use runtime::deps::{Deps, Randomness};
 use runtime::transport::Transport;
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulator::Simulator;
 use simulator::config::{Courier, SimulatorConfig};
 use store::Store;
@@ -33,9 +34,10 @@ use crate::OPERATOR;
 use crate::chance::Chance;
 use crate::clock;
 use crate::figures::Figures;
-use crate::network::{GatewayEnd, Sky, StoreEnd, Weather, ask, between, connector};
+use crate::network::{GatewayEnd, Overheard, Sky, StoreEnd, Weather, ask, between, connector};
 use crate::trace::Trace;
-use crate::watch::{ACTOR, Watch};
+use crate::watch::{ACTOR, Watch, is_over};
+use crate::wires;
 
 /// Where the gateways think that we are.
 const BASE_URL: &str = "http://127.0.0.1:8080";
@@ -43,14 +45,43 @@ const BASE_URL: &str = "http://127.0.0.1:8080";
 const LIFE_MS_MAX: u64 = 1_500;
 
 /// What every run has in common: keys and secrets, read once.
-static OPENED: OnceLock<Opened> = OnceLock::new();
+static OPENED: OnceLock<Settings> = OnceLock::new();
 
-fn opened() -> &'static Opened {
+/// The laptop's settings, and what varies of them.
+struct Settings {
+    opened: Opened,
+    /// Stripe where its payments are codes of WeChat Pay instead of sessions.
+    stripe_qr: Registry,
+}
+
+fn settings() -> &'static Settings {
     OPENED.get_or_init(|| {
         let zeros: Randomness = Arc::new(|| [0; 16]);
         let secrets = secrets::of_folder(None, BASE_URL, &zeros).unwrap();
-        open_secrets(&secrets).unwrap()
+        let mut varied: Value = serde_json::from_str(&secrets).unwrap();
+        let mut stripe = varied["gateways"]["stripe"].take();
+        stripe["code"] = json!("wechat_pay_qr");
+        let stripe_qr = Registry::from_settings(&json!({ "stripe": stripe }).to_string()).unwrap();
+        Settings { opened: open_secrets(&secrets).unwrap(), stripe_qr }
     })
+}
+
+/// The gateways of a run: all of them, some, or one; Stripe in either of its forms.
+fn gateways(chance: &mut Chance) -> Registry {
+    let Settings { opened, stripe_qr } = settings();
+    let mut all: Vec<_> = opened.gateways.names().collect();
+    for name in &all {
+        assert!(wires::is_known(name.as_str()), "{name} has no row in the table of wires");
+    }
+    chance.shuffle(&mut all);
+    let fewer = chance.weighted(&[(6, 0), (2, 1), (2, 2)]);
+    all.truncate(all.len() - fewer);
+    let varied = if chance.hits(400) { Some(stripe_qr) } else { None };
+    let chosen = all.into_iter().map(|name| {
+        let gateway = varied.and_then(|varied| varied.get(name));
+        Arc::clone(gateway.or(opened.gateways.get(name)).unwrap())
+    });
+    Registry::new(chosen.collect())
 }
 
 /// The world of one run.
@@ -100,9 +131,11 @@ pub struct Reply {
 impl World {
     /// A fresh world; to be made within a runtime whose clock stands still.
     pub async fn new(chance: &mut Chance, weather: Weather, trace: Trace) -> Arc<Self> {
-        let Opened { ids, keyring, gateways } = opened().clone();
+        let Opened { ids, keyring, .. } = settings().opened.clone();
+        let gateways = gateways(chance);
+        trace.tell(&format!("{gateways:?}"));
         let store = EmbeddedStore::in_memory().unwrap().on_callers_thread();
-        let watch = Arc::new(Watch::new(store.clone(), ids.clone(), gateways.clone()));
+        let watch = Arc::new(Watch::new(store.clone(), ids.clone()));
         let (figures, trace) = (Arc::new(Figures::default()), Arc::new(trace));
         let (sky_figures, sky_trace) = (Arc::clone(&figures), Arc::clone(&trace));
         let sky = Arc::new(Sky::new(weather, chance.fork(), sky_figures, sky_trace));
@@ -118,7 +151,10 @@ impl World {
         let end = StoreEnd { store: store.clone(), watch: end_watch, sky: end_sky };
         let client = client(&store, faults.store_over(connector(end)));
         let end = GatewayEnd { routes: routes.clone() };
-        let transport = Transport::new(faults.over(Side::Gateway, connector(end)));
+        let inner = faults.over(Side::Gateway, connector(end));
+        let (watch_of_calls, trace_of_calls) = (Arc::clone(&watch), Arc::clone(&trace));
+        let overheard = Overheard { inner, watch: watch_of_calls, trace: trace_of_calls };
+        let transport = Transport::new(connector(overheard));
         let setup = Client::from_conf(sdk_behaviour(store.sdk_config()));
         create_table(&setup, TABLE).await.unwrap();
 
@@ -220,19 +256,72 @@ impl World {
 
     /// Pays a code by the wallet: `None` where the gateway refuses.
     pub async fn pay(&self, body: &Value) -> Option<()> {
+        let was_over = self.is_over(&body["code_url"]);
         let (status, paid) = self.control(Method::POST, "/simulator/pay", body).await;
-        self.trace.tell(&format!("a wallet pays {body}: {status}"));
+        self.trace.tell(&format!("a wallet pays {body}: {status} {paid}"));
         if status != 200 {
             return None;
         }
         let payment_id = paid["payment_id"].as_str().unwrap();
         let transaction_id = paid["transaction_id"].as_str().unwrap();
+        if was_over {
+            self.watch.was_unexpected(transaction_id);
+        }
         let entry = self.simulator.payment(payment_id).unwrap();
         let mut transactions = entry["transactions"].as_array().unwrap().iter();
-        let one = transactions.find(|one| one["transaction_id"] == transaction_id).unwrap();
-        let paid_at = paid["paid_at"].as_str().unwrap().parse().unwrap();
-        self.watch.wallet_paid(transaction_id, money(&one["amount"]).unwrap(), paid_at);
+        match transactions.find(|one| one["transaction_id"] == transaction_id) {
+            Some(one) => {
+                let paid_at = paid["paid_at"].as_str().unwrap().parse().unwrap();
+                self.watch.wallet_paid(transaction_id, money(&one["amount"]).unwrap(), paid_at);
+            }
+            None => self.watch.wallet_promised(transaction_id, payment_id),
+        }
         Some(())
+    }
+
+    fn is_over(&self, code_url: &Value) -> bool {
+        let mut payments = self.simulator.payments().into_iter();
+        let entry = payments
+            .find(|entry| entry["code_urls"].as_array().is_some_and(|it| it.contains(code_url)));
+        entry.is_some_and(|entry| is_over(&entry))
+    }
+
+    /// Scans a code, and leaves it at that.
+    pub async fn scan(&self, code_url: &str) {
+        let body = json!({ "code_url": code_url });
+        let (status, _) = self.control(Method::POST, "/simulator/scan", &body).await;
+        self.trace.tell(&format!("a wallet scans {code_url}: {status}"));
+        if status == 200 {
+            self.figures.count(|all| &all.scans);
+        }
+    }
+
+    /// Gives money back in a gateway's own console: all that is left, or so many minor units.
+    pub async fn refund_by_hand(&self, transaction_id: &str, amount: Option<u64>) {
+        let mut body = json!({ "transaction_id": transaction_id });
+        if let Some(amount) = amount {
+            body["amount"] = json!({ "amount": amount, "currency": "CNY" });
+        }
+        let (status, refund) = self.control(Method::POST, "/simulator/refund", &body).await;
+        self.trace.tell(&format!("a person gives {body} back: {status} {refund}"));
+        if status == 200 {
+            self.figures.count(|all| &all.refunds_by_hand);
+            self.watch.refunded_by_hand(refund["refund_no"].as_str().unwrap());
+        }
+    }
+
+    /// A payer's bank takes a payment into question, or ends it so.
+    pub async fn dispute(&self, transaction_id: &str, outcome: Option<&str>) {
+        let mut body = json!({ "transaction_id": transaction_id });
+        if let Some(outcome) = outcome {
+            body["outcome"] = json!(outcome);
+        }
+        let (status, dispute) = self.control(Method::POST, "/simulator/dispute", &body).await;
+        self.trace.tell(&format!("a bank disputes {body}: {status} {dispute}"));
+        if status == 200 {
+            self.figures.count(|all| &all.disputes);
+            self.watch.disputed(dispute["dispute_id"].as_str().unwrap());
+        }
     }
 
     /// Calls a control of the simulator.
@@ -304,6 +393,8 @@ impl World {
         self.trace.tell(&format!("notification #{actor} for {}", request.uri().path()));
         tokio::time::sleep(latency[0]).await;
         let (parts, body) = request.into_parts();
+        let told = body.clone();
+        let gateway = parts.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
         let request = Request {
             method: parts.method,
             path: parts.uri.path().to_owned(),
@@ -318,7 +409,7 @@ impl World {
         self.trace.tell(&format!("notification #{actor} is answered {status:?}"));
         tokio::time::sleep(latency[1]).await;
         if answer.as_ref().is_some_and(|answer| answer.status().is_success()) {
-            self.watch.acknowledged();
+            self.watch.acknowledged(&gateway, &told);
         }
         answer
     }
