@@ -1,6 +1,8 @@
 //! Logs and counts. A log line never carries a token, a secret, a signature or a payer's id.
 
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// Something that is counted; an alarm may stand on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +21,10 @@ pub enum Metric {
     AmountMismatch,
     /// Something waits for a person.
     NeedsAttention,
+    /// The secret could not be read again.
+    SecretNotRead,
+    /// A changed secret cannot be used.
+    SecretRefused,
 }
 
 impl Metric {
@@ -33,6 +39,8 @@ impl Metric {
             Self::PaymentUnmatched => "payment_unmatched",
             Self::AmountMismatch => "amount_mismatch",
             Self::NeedsAttention => "needs_attention",
+            Self::SecretNotRead => "secret_not_read",
+            Self::SecretRefused => "secret_refused",
         }
     }
 }
@@ -44,12 +52,20 @@ pub fn count(metric: Metric, what: &str) {
 
 /// Writes logs as JSON lines, for a function. `filter` is as in `RUST_LOG`.
 pub fn start_json(filter: &str) {
-    let subscriber = tracing_subscriber::fmt()
+    // Fails only if another subscriber was set first, whose choice then stands.
+    let _ = tracing::subscriber::set_global_default(json_lines(filter, std::io::stdout));
+}
+
+/// What makes the JSON lines of a function, for any writer.
+pub fn json_lines<W>(filter: &str, writer: W) -> impl Subscriber + Send + Sync + use<W>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt()
         .json()
         .with_env_filter(EnvFilter::new(filter))
         .with_current_span(false)
         .without_time()
-        .finish();
-    // Fails only if another subscriber was set first, whose choice then stands.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+        .with_writer(writer)
+        .finish()
 }
