@@ -143,7 +143,11 @@ fn check(headers: &HeaderMap, body: &[u8]) -> Result<(), &'static str> {
         return Err("IncompleteSignature");
     }
     let asked: Value = serde_json::from_slice(body).unwrap_or_default();
-    if asked == json!({ "SecretId": SECRET_ARN }) { Ok(()) } else { Err("ResourceNotFoundException") }
+    if asked == json!({ "SecretId": SECRET_ARN }) {
+        Ok(())
+    } else {
+        Err("ResourceNotFoundException")
+    }
 }
 
 fn refusal(status: u16, kind: &str) -> Response {

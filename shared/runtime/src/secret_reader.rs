@@ -3,14 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use api::problem::error_chain;
 use aws_credential_types::Credentials;
 use aws_sdk_secretsmanager::config::retry::RetryConfig;
 use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Region};
-use aws_sdk_secretsmanager::error::SdkError;
-use aws_sdk_secretsmanager::operation::get_secret_value::{
-    GetSecretValueError, GetSecretValueOutput,
-};
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use aws_sdk_secretsmanager::{Client, Config};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -68,9 +66,10 @@ pub enum ReadError {
     /// Secrets Manager did not answer in time.
     #[error("Secrets Manager did not answer within {0:?}")]
     Late(Duration),
-    /// Secrets Manager refused, or cannot be reached.
-    #[error("Secrets Manager did not give the secret")]
-    Refused(#[source] Box<SdkError<GetSecretValueError>>),
+    /// Secrets Manager refused, or cannot be reached. Carries the causes as text: the SDK's error
+    /// holds the reply, and what it shows of that is not ours to say.
+    #[error("Secrets Manager did not give the secret: {0}")]
+    Refused(String),
     /// The secret is binary.
     #[error("the secret is binary, and a text is needed")]
     Binary,
@@ -108,7 +107,7 @@ impl SecretReader {
         let call = self.client.get_secret_value().secret_id(&self.secret_arn).send();
         match tokio::time::timeout(within, call).await {
             Ok(Ok(output)) => secret(output),
-            Ok(Err(error)) => Err(ReadError::Refused(Box::new(error))),
+            Ok(Err(error)) => Err(ReadError::Refused(error_chain(&error))),
             Err(_) => Err(ReadError::Late(within)),
         }
     }
