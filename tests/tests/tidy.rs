@@ -458,7 +458,8 @@ fn permissions_name_their_actions_and_resources() {
     for (resource, block) in resources() {
         let policies = block.lines().filter(|line| {
             let line = line.trim().trim_start_matches("- ");
-            let is_action = line.starts_with("dynamodb:") || line.starts_with("sqs:");
+            let services = ["dynamodb:", "sqs:", "secretsmanager:", "kms:"];
+            let is_action = services.iter().any(|service| line.starts_with(service));
             is_action || ["Action", "Resource", "NotAction"].iter().any(|key| line.starts_with(key))
         });
         let wild = policies.filter(|line| line.contains('*') || line.contains("NotAction"));
@@ -472,6 +473,22 @@ fn permissions_name_their_actions_and_resources() {
     }
     let managed = ["ManagedPolicy", "FullAccess", "CrudPolicy", "arn:aws:iam::aws"];
     assert!(!managed.iter().any(|one| template().contains(one)), "a policy of somebody else's");
+}
+
+#[test]
+fn every_function_may_read_the_secret_and_nothing_more_of_secrets_manager() {
+    let resources = resources();
+    let roles: BTreeSet<String> = resources["ReadSecret"]
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- !Ref ")?.strip_suffix("Role"))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(roles, functions().into_keys().collect());
+    let template = template();
+    for (action, times) in [("secretsmanager:", 1), ("kms:Decrypt", 1)] {
+        assert_eq!(template.matches(&format!("Action: {action}")).count(), times, "{action}");
+    }
+    assert!(resources["ReadSecret"].contains("Action: secretsmanager:GetSecretValue\n"));
 }
 
 #[test]
