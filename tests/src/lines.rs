@@ -3,10 +3,14 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use runtime::config::system_clock;
 use runtime::telemetry::json_lines;
 use serde_json::Value;
 use tracing::subscriber::{DefaultGuard, set_default};
 use tracing_subscriber::fmt::MakeWriter;
+
+/// The deployment that these tests' metrics are of.
+pub const STAGE: &str = "test";
 
 /// Keeps the log lines of this thread until it is dropped.
 pub struct Lines {
@@ -22,7 +26,8 @@ impl Lines {
     #[must_use]
     pub fn keep(filter: &str) -> Self {
         let written = Written::default();
-        let guard = set_default(json_lines(filter, written.clone()));
+        let lines = json_lines(filter, STAGE.to_owned(), system_clock(), written.clone());
+        let guard = set_default(lines);
         Self { written, _guard: guard }
     }
 

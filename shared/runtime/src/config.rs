@@ -27,6 +27,7 @@ use crate::deps::{Clock, Deps, Randomness};
 use crate::secret_reader::{ReadError, SecretReader, SecretsManager};
 use crate::secrets::Secrets;
 use crate::source::DepsSource;
+use crate::telemetry::start_json;
 use crate::transport::Transport;
 
 /// Names the table.
@@ -36,6 +37,12 @@ pub const TABLE_NAME: &str = "TABLE_NAME";
 pub const SECRET_ARN: &str = "LATCHPAY_SECRET_ARN";
 /// Carries the same document itself, for a laptop.
 pub const SECRETS: &str = "LATCHPAY_SECRETS";
+/// Names the deployment in metrics.
+pub const STAGE: &str = "LATCHPAY_STAGE";
+/// The name of a deployment that has none.
+const STAGE_UNNAMED: &str = "unnamed";
+/// What a function logs.
+const LOG_FILTER: &str = "info";
 /// How often the SDK sends one call.
 const SENDS_MAX: u32 = 3;
 /// How long connecting to the store or a gateway may take.
@@ -111,6 +118,12 @@ pub fn open_secrets(json: &str) -> Result<Opened, ConfigError> {
         gateways: Registry::from_settings(&secrets.gateways.to_string())
             .map_err(ConfigError::Gateways)?,
     })
+}
+
+/// Starts the lines of a deployed function: logs and metrics.
+pub fn start_logs() {
+    let stage = variable(STAGE).unwrap_or_else(|_| STAGE_UNNAMED.to_owned());
+    start_json(LOG_FILTER, stage, system_clock());
 }
 
 /// The dependencies of a deployed function, which follow its secret. Reads the secret once.

@@ -8,6 +8,8 @@ use gateways::{
 use http::{Request, Response};
 
 use crate::deps::Deps;
+use crate::serve::class;
+use crate::telemetry::{Metric, measure};
 
 /// Creates a payment from its stored body.
 pub async fn create(
@@ -97,16 +99,26 @@ async fn send(
     call: &'static str,
     request: Request<Bytes>,
 ) -> Result<Response<Bytes>, Refusal> {
+    let began = deps.now();
     let outcome = deps.transport.send(request).await;
-    match &outcome {
+    let duration_ms = deps.now().duration_since(began).as_millis();
+    let duration_ms = i64::try_from(duration_ms).unwrap_or(i64::MAX);
+    let name = gateway.name().as_str();
+    let answered = match &outcome {
         Ok(reply) => {
-            let status = reply.status().as_u16();
-            tracing::debug!(gateway = gateway.name().as_str(), call, status, "gateway answered");
+            let status = reply.status();
+            tracing::debug!(gateway = name, call, status = status.as_u16(), "gateway answered");
+            class(status)
         }
         Err(error) => {
-            tracing::warn!(gateway = gateway.name().as_str(), call, %error, "gateway silent");
+            tracing::warn!(gateway = name, call, %error, "gateway silent");
+            "silent"
         }
-    }
+    };
+    measure(
+        &[(Metric::GatewayCalls, 1), (Metric::GatewayCallDuration, duration_ms)],
+        &[("gateway", name), ("call", call), ("outcome", answered)],
+    );
     outcome.map_err(|error| no_reply(error.to_string()))
 }
 

@@ -73,7 +73,7 @@ impl DepsSource {
                 Err(error) => {
                     let cause = error_chain(&error);
                     tracing::warn!(cause, "secret not read; the last one holds on");
-                    count(Metric::SecretNotRead, "refresh");
+                    count(Metric::SecretNotRead, &[], "");
                 }
             }
         }
@@ -104,7 +104,7 @@ impl DepsSource {
                     let cause = error_chain(&error);
                     let version = secret.version_id;
                     tracing::error!(version, cause, "secret refused; the last one holds on");
-                    count(Metric::SecretRefused, "refresh");
+                    count(Metric::SecretRefused, &[], "");
                     return;
                 }
             }
