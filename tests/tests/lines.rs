@@ -135,7 +135,8 @@ impl Watch {
     fn check(&self, lines: &Lines) {
         let said = lines.text();
         let signatures = self.signatures.0.lock().unwrap().clone();
-        assert!(signatures.len() > 10, "{signatures:?}");
+        // Four codes were made, and each call and each reply was signed.
+        assert!(signatures.len() >= 8, "{signatures:?}");
         for secret in self.secrets.iter().chain(&signatures) {
             let line = said.lines().find(|line| line.contains(secret.as_str()));
             assert!(line.is_none(), "{secret} stands in {line:?}");
