@@ -79,6 +79,7 @@ async fn a_booking_and_its_quote_outlive_a_restart() {
     let window = Window {
         client: alice,
         path: format!("/v1/bookings/{}", text(&opened.body["booking_id"])),
+        gateway: tests::gateway(),
     };
     let quoted = tests::expect(201, window.quote(2).await);
     let before = window.look().await;

@@ -420,4 +420,6 @@ pub async fn refused_unchanged(
 pub mod books;
 pub mod faults;
 pub mod gateway;
+pub mod lines;
 pub mod quiet;
+pub mod secrets_manager;

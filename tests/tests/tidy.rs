@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use api::problem::Problem;
 use api::route::ROUTES;
 use domain::task::FUNCTION_TIMEOUT_S_MAX;
+use runtime::telemetry::{METRIC_LIST, NAMESPACE, STAGE};
 use store::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, PK, SK};
 
 /// The widest line.
@@ -472,7 +473,8 @@ fn permissions_name_their_actions_and_resources() {
     for (resource, block) in resources() {
         let policies = block.lines().filter(|line| {
             let line = line.trim().trim_start_matches("- ");
-            let is_action = line.starts_with("dynamodb:") || line.starts_with("sqs:");
+            let services = ["dynamodb:", "sqs:", "secretsmanager:", "kms:"];
+            let is_action = services.iter().any(|service| line.starts_with(service));
             is_action || ["Action", "Resource", "NotAction"].iter().any(|key| line.starts_with(key))
         });
         let wild = policies.filter(|line| line.contains('*') || line.contains("NotAction"));
@@ -486,6 +488,22 @@ fn permissions_name_their_actions_and_resources() {
     }
     let managed = ["ManagedPolicy", "FullAccess", "CrudPolicy", "arn:aws:iam::aws"];
     assert!(!managed.iter().any(|one| template().contains(one)), "a policy of somebody else's");
+}
+
+#[test]
+fn every_function_may_read_the_secret_and_nothing_more_of_secrets_manager() {
+    let resources = resources();
+    let roles: BTreeSet<String> = resources["ReadSecret"]
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- !Ref ")?.strip_suffix("Role"))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(roles, functions().into_keys().collect());
+    let template = template();
+    for (action, times) in [("secretsmanager:", 1), ("kms:Decrypt", 1)] {
+        assert_eq!(template.matches(&format!("Action: {action}")).count(), times, "{action}");
+    }
+    assert!(resources["ReadSecret"].contains("Action: secretsmanager:GetSecretValue\n"));
 }
 
 #[test]
@@ -527,6 +545,29 @@ fn the_template_makes_the_table_that_the_store_expects() {
     assert_eq!(values(table, "IndexName"), [DUE_INDEX]);
     assert_eq!(values(table, "ProjectionType"), ["KEYS_ONLY"]);
     assert_eq!(values(table, "StreamViewType"), ["NEW_AND_OLD_IMAGES"]);
+}
+
+#[test]
+fn every_metric_is_documented_and_every_alarm_stands_on_one() {
+    let page = read("docs/metrics.md");
+    let rows = page.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        let name = cells.next()?.strip_suffix('`')?.to_owned();
+        Some((name, cells.next()?.to_owned(), cells.last()?.to_owned()))
+    });
+    let rows: Vec<_> = rows.collect();
+    let documented = rows.iter().map(|(name, unit, _)| (name.as_str(), unit.as_str()));
+    let measured = METRIC_LIST.iter().map(|metric| (metric.as_str(), metric.unit()));
+    assert_eq!(documented.collect::<BTreeSet<_>>(), measured.collect());
+    for (resource, block) in resources() {
+        if values(&block, "Namespace") == [NAMESPACE] {
+            let [metric] = values(&block, "MetricName")[..] else { panic!("{resource}") };
+            let row = rows.iter().find(|(name, ..)| name == metric);
+            let (_, _, alarms) = row.unwrap_or_else(|| panic!("{resource} on {metric}"));
+            assert!(alarms.contains(&resource), "{metric} is not said to have {resource}");
+            assert!(block.contains(&format!("Name: {STAGE}")), "{resource}");
+        }
+    }
 }
 
 fn headings(document: &str) -> Vec<String> {

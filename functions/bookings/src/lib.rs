@@ -13,6 +13,7 @@ use http::{StatusCode, header};
 use runtime::apply::{Step, apply, check_owner, refuse};
 use runtime::deps::Deps;
 use runtime::serve::Handled;
+use runtime::telemetry::know_booking;
 use store::Opened;
 use store::bookings::{ORDERS_MAX, is_page_start};
 use store::load::{Want, WantOrder};
@@ -55,6 +56,7 @@ async fn open(deps: &Deps, request: &Request) -> Result<Answer, Problem> {
         Ok(booking) => booking,
         Err(_) => return repeat_retired(deps, customer, key, &product_id).await,
     };
+    know_booking(&wanted.booking_id);
     match deps.store.open_booking(&wanted, &deps.request_token()).await? {
         Opened::New => {
             let view = BookingView::with_orders(&wanted, &[], ORDERS_MAX, deps.view());

@@ -8,7 +8,7 @@ use domain::gateway::GatewayName;
 use gateways::{Acknowledgement, Event, Gateway};
 use runtime::deps::Deps;
 use runtime::news::record_event;
-use runtime::serve::Handled;
+use runtime::serve::{Handled, cause_of};
 use runtime::telemetry::{Metric, count};
 
 /// Serves the route of callbacks.
@@ -26,7 +26,8 @@ async fn receive(deps: &Deps, request: &Request, name: &GatewayName) -> Result<A
     let acknowledgement = match gateway.verify(&request.headers, &request.body, deps.now()) {
         Ok(events) => record(deps, gateway.as_ref(), &events).await,
         Err(distrust) => {
-            count(Metric::NotificationRefused, distrust.as_str());
+            let by = [("gateway", name.as_str()), ("reason", distrust.as_str())];
+            count(Metric::NotificationRefused, &by, "");
             Acknowledgement::Refused(distrust)
         }
     };
@@ -38,7 +39,8 @@ async fn record(deps: &Deps, gateway: &dyn Gateway, events: &[Event]) -> Acknowl
     for event in events {
         if let Err(problem) = record_event(deps, gateway.name(), event).await {
             let (_, code) = problem.spec();
-            tracing::error!(gateway = gateway.name().as_str(), code, ?problem, "not recorded");
+            let cause = cause_of(&problem);
+            tracing::error!(gateway = gateway.name().as_str(), code, cause, "not recorded");
             return Acknowledgement::Retry;
         }
     }

@@ -14,6 +14,7 @@ use runtime::apply::{Step, apply, check_owner, refuse};
 use runtime::create_payment::{Written, create_body, create_payment, resume, written};
 use runtime::deps::Deps;
 use runtime::serve::Handled;
+use runtime::telemetry::know_answered;
 use store::load::{Want, WantOrder};
 
 /// Serves the route of orders.
@@ -93,6 +94,7 @@ fn answer(
     booking: &Booking,
     order: &Order,
 ) -> Result<Answer, Problem> {
+    know_answered(order);
     let order = OrderView::of(booking, order, deps.view());
     json(status, &OrderAndPaymentView::from(order))
 }

@@ -21,6 +21,7 @@ use runtime::create_payment::{
 use runtime::deps::Deps;
 use runtime::news::PaymentAddress;
 use runtime::serve::Handled;
+use runtime::telemetry::{know_answered, know_order};
 use store::load::{Want, WantOrder};
 
 /// How often the request is decided again because a shown payment turned out to be over.
@@ -64,6 +65,7 @@ async fn generate(deps: &Deps, request: &Request, id: &BookingId) -> Result<Answ
         quote: deps.keyring.verify(&asked.quote_token),
         gateway: gateway_name(&asked.gateway)?,
     };
+    know_order(&wanted.order_id);
     for _ in 0..ROUNDS_MAX {
         match decide(deps, &wanted).await? {
             Next::Pay(written) => {
@@ -140,6 +142,7 @@ fn answer(
     order_id: &OrderId,
 ) -> Result<Answer, Problem> {
     let order: &Order = booking.live(order_id).ok_or(Problem::NotFound)?;
+    know_answered(order);
     let order = OrderView::of(booking, order, deps.view());
     json(status, &OrderAndPaymentView::from(order))
 }

@@ -19,6 +19,7 @@ use runtime::apply::{Step, apply, check_owner, refuse};
 use runtime::create_payment::{Written, create_body, create_payment, resume, written};
 use runtime::deps::Deps;
 use runtime::serve::Handled;
+use runtime::telemetry::know_answered;
 use store::load::{Loaded, Want, WantOrder};
 
 /// Serves the route of quotes.
@@ -149,6 +150,7 @@ fn answer(
     booking: &Booking,
     order: &Order,
 ) -> Result<Answer, Problem> {
+    know_answered(order);
     let order = OrderView::of(booking, order, deps.view());
     let payment = order.payment().cloned();
     json(status, &QuotedView { quote: quote_view(deps, quote), order: Some(order), payment })

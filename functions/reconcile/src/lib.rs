@@ -69,7 +69,7 @@ pub async fn run(deps: &Deps, ask: &Ask) -> Result<Report, Problem> {
             }
             Ok(None) => {}
             Err(error) => {
-                count(Metric::ReconciliationFailed, name.as_str());
+                count(Metric::ReconciliationFailed, &[("gateway", name.as_str())], "");
                 tracing::error!(gateway = name.as_str(), %error, "not reconciled");
                 gateways.push(GatewayReport::failed(name.clone(), day, &error));
             }
@@ -110,6 +110,11 @@ async fn compare<'a>(
     Ok(window.map(|window| Comparison::new(&deps.ids, name, window, rows, &before)))
 }
 
+fn count_difference(gateway: &GatewayName, transaction_id: &str) {
+    let by = [("gateway", gateway.as_str())];
+    count(Metric::ReconciliationDifference, &by, transaction_id);
+}
+
 /// Looks at what is open again, and flags it where it is ours.
 async fn conclude(
     deps: &Deps,
@@ -123,14 +128,14 @@ async fn conclude(
         let flagged = settle(deps, gateway, open).await?;
         match flagged {
             Flagged::Raised | Flagged::Before => {
-                count(Metric::ReconciliationDifference, &open.row.transaction_id);
+                count_difference(gateway, &open.row.transaction_id);
             }
             Flagged::Foreign | Flagged::Explained => {}
         }
         gathering.add(open, flagged);
     }
     for capture in &only_here {
-        count(Metric::ReconciliationDifference, &capture.transaction_id);
+        count_difference(gateway, &capture.transaction_id);
     }
     gathering.add_only_here(only_here, &only_here_sums);
     Ok(gathering.report(gateway.clone(), day, &only_here_sums))

@@ -18,10 +18,13 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 use runtime::deps::Deps;
 use runtime::news::count_raised;
+use runtime::serve::cause_of;
+use runtime::telemetry::{Metric, measure, task_span};
 use serde::Deserialize;
 use serde_json::Value;
 use store::schema::{DUE_AT, DUE_SHARDS, Key, PK, SK};
 use store::tasks::DueTask;
+use tracing::Instrument;
 
 /// How long a claimed task is nobody else's, in seconds: longer than any function runs.
 pub const LEASE_S: u32 = 60;
@@ -58,35 +61,41 @@ enum Outcome {
 pub async fn run_task(deps: &Deps, due: &DueTask) -> Result<bool, Problem> {
     let lease_end = after(deps.now(), LEASE_S);
     let Some(task) = deps.store.claim_task(due, lease_end).await? else { return Ok(false) };
-    let outcome = match work(deps, &task).await {
+    let age_ms = deps.now().as_millisecond().saturating_sub(due.due_at_ms);
+    let age_s = age_ms.checked_div(1_000).unwrap_or_default();
+    measure(&[(Metric::TaskAge, age_s)], &[("task", task.kind.as_str())]);
+    let span = task_span(&task);
+    run_claimed(deps, &task).instrument(span).await?;
+    Ok(true)
+}
+
+async fn run_claimed(deps: &Deps, task: &Task) -> Result<(), Problem> {
+    let outcome = match work(deps, task).await {
         Ok(outcome) => outcome,
         Err(problem) => {
-            tracing::warn!(task = task.id().as_str(), ?problem, "task failed");
+            log_failure(&problem, "task failed");
             Outcome::Retry
         }
     };
     let next = match outcome {
-        Outcome::Done => {
-            deps.store.finish_task(&task).await?;
-            return Ok(true);
-        }
-        Outcome::Retry => {
-            put_off(deps, &task, later(deps, &task)).await?;
-            return Ok(true);
-        }
+        Outcome::Done => return Ok(deps.store.finish_task(task).await?),
+        Outcome::Retry => return put_off(deps, task, later(deps, task)).await,
         Outcome::RetryFrom(earliest) => {
-            let next = later(deps, &task);
+            let next = later(deps, task);
             let next = Task { due_at: next.due_at.max(earliest), ..next };
-            put_off(deps, &task, next).await?;
-            return Ok(true);
+            return put_off(deps, task, next).await;
         }
         Outcome::Wait(until) => {
             Task { due_at: until, tries: task.tries.saturating_sub(1), ..task.clone() }
         }
         Outcome::Restart => Task { due_at: deps.now(), tries: TRIES_AFRESH, ..task.clone() },
     };
-    deps.store.put_off_task(&task, &next).await?;
-    Ok(true)
+    Ok(deps.store.put_off_task(task, &next).await?)
+}
+
+fn log_failure(problem: &Problem, what: &str) {
+    let (_, code) = problem.spec();
+    tracing::warn!(code, cause = cause_of(problem), "{what}");
 }
 
 async fn work(deps: &Deps, task: &Task) -> Result<Outcome, Problem> {
@@ -124,7 +133,7 @@ async fn put_off(deps: &Deps, task: &Task, mut next: Task) -> Result<(), Problem
         }
         Err(problem) => {
             // Without its flag the task is flagged at its next try.
-            tracing::warn!(task = task.id().as_str(), ?problem, "refund not flagged");
+            log_failure(&problem, "refund not flagged");
             deps.store.put_off_task(task, &next).await?;
         }
     }

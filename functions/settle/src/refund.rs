@@ -14,6 +14,7 @@ use runtime::apply::{commit_once, commit_unmatched_once};
 use runtime::deps::Deps;
 use runtime::gateway_calls;
 use runtime::news::{NO_ORDER, count_raised, news_of, record_refund_news, record_unmatched_news};
+use runtime::telemetry::{Metric, measure};
 use store::load::{Loaded, Want, WantOrder};
 
 use crate::Outcome;
@@ -48,6 +49,8 @@ pub(crate) async fn run(
     if refund.is_settled() {
         return Ok(Outcome::Done);
     }
+    let unmoved_s = deps.now().duration_since(refund.updated_at).as_secs();
+    measure(&[(Metric::RefundAge, unmoved_s)], &[("gateway", name.as_str())]);
     let gateway = deps.gateway(&name).ok_or(Problem::GatewayNotAccepted)?;
     let number = RefundNumber {
         refund_id: refund.refund_id.clone(),

@@ -175,7 +175,11 @@ impl Customers {
                 let page = client.get(&path).await.unwrap().body;
                 for booking in page["bookings"].as_array().unwrap() {
                     let path = format!("/v1/bookings/{}", text(&booking["booking_id"]));
-                    windows.push(Window { client: client.clone(), path });
+                    windows.push(Window {
+                        client: client.clone(),
+                        path,
+                        gateway: tests::gateway(),
+                    });
                 }
                 let Some(cursor) = page["next_cursor"].as_str() else { break };
                 path = format!("/v1/bookings?cursor={}", cursor.replace('#', "%23"));

@@ -129,6 +129,48 @@ impl Route {
         }
     }
 
+    /// The route's own name, in metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::GetProduct(_) => "get_product",
+            Self::PutProduct(_) => "put_product",
+            Self::OpenBooking => "open_booking",
+            Self::ListBookings => "list_bookings",
+            Self::GetBooking(_) => "get_booking",
+            Self::CancelBooking(_) => "cancel_booking",
+            Self::CancelOrder(..) => "cancel_order",
+            Self::Quote(_) => "quote",
+            Self::CreateOrder(_) => "create_order",
+            Self::GeneratePayment(_) => "generate_payment",
+            Self::ListAttention => "list_attention",
+            Self::GetAttention(_) => "get_attention",
+            Self::ReleaseAttention(..) => "release_attention",
+            Self::Callback(_) => "callback",
+        }
+    }
+
+    /// The booking that the route names.
+    #[must_use]
+    pub const fn booking_id(&self) -> Option<&BookingId> {
+        match self {
+            Self::GetBooking(id)
+            | Self::CancelBooking(id)
+            | Self::CancelOrder(id, _)
+            | Self::Quote(id)
+            | Self::CreateOrder(id)
+            | Self::GeneratePayment(id)
+            | Self::GetAttention(id)
+            | Self::ReleaseAttention(id, ..) => Some(id),
+            Self::GetProduct(_)
+            | Self::PutProduct(_)
+            | Self::OpenBooking
+            | Self::ListBookings
+            | Self::ListAttention
+            | Self::Callback(_) => None,
+        }
+    }
+
     /// The function that serves the route.
     #[must_use]
     pub const fn function(&self) -> &'static str {

@@ -116,6 +116,21 @@ pub enum Subject {
     QueryPayment,
 }
 
+impl Subject {
+    /// The subject as items and metrics spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refund => "refund",
+            Self::ForeignRefund => "foreign_refund",
+            Self::Dispute => "dispute",
+            Self::Reconciliation => "reconciliation",
+            Self::ClosePayment => "close_payment",
+            Self::QueryPayment => "query_payment",
+        }
+    }
+}
+
 /// Something that waits for a person; work on it may go on all the same.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Attention {

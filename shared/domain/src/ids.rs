@@ -205,6 +205,13 @@ impl Ids {
             .then(|| Self { key: hmac::Key::new(hmac::HMAC_SHA256, secret) })
     }
 
+    /// Whether both derive the same ids.
+    #[must_use]
+    pub fn derive_like(&self, other: &Self) -> bool {
+        let sample = |ids: &Self| ids.derive("sample", &[]);
+        sample(self) == sample(other)
+    }
+
     /// The booking of `customer` made under `idempotency_key`, for a product.
     #[must_use]
     pub fn booking(
@@ -324,6 +331,14 @@ mod tests {
 
     fn ids() -> Ids {
         Ids::new(&[7; 32]).unwrap()
+    }
+
+    #[test]
+    fn only_the_same_secret_derives_the_same_ids() {
+        assert!(ids().derive_like(&ids()));
+        for other in [vec![8; 32], vec![7; 33]] {
+            assert!(!ids().derive_like(&Ids::new(&other).unwrap()), "{other:?}");
+        }
     }
 
     fn echo() -> Echo {

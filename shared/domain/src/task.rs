@@ -41,6 +41,18 @@ pub enum TaskKind {
     },
 }
 
+impl TaskKind {
+    /// The kind as items and metrics spell it.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Refund { .. } => "refund",
+            Self::ClosePayment { .. } => "close_payment",
+            Self::QueryPayment { .. } => "query_payment",
+        }
+    }
+}
+
 /// Which record a task works on.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

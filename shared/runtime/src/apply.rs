@@ -10,6 +10,7 @@ use store::error::CommitError;
 use store::load::{Loaded, Want};
 
 use crate::deps::Deps;
+use crate::telemetry::{Metric, count, know_booking};
 
 /// How often a change is decided and committed before giving up.
 pub const TRIES_MAX: u32 = 8;
@@ -42,13 +43,18 @@ pub async fn apply<'w, T>(
     for tries in 0..TRIES_MAX {
         back_off(deps, tries).await;
         let loaded = deps.store.load(want(tries)).await?.ok_or(Problem::NotFound)?;
+        know_booking(&loaded.booking.booking_id);
         let (change, answer) = match decide(&loaded)? {
             Step::Done(answer) => return Ok(answer),
             Step::Commit(change, answer) => (change, answer),
         };
         match deps.store.commit(&change, &deps.request_token()).await {
             Ok(()) => return Ok(answer),
-            Err(error @ (CommitError::Conflict | CommitError::Unknown(_))) => last = error.into(),
+            Err(CommitError::Conflict) => {
+                count_race_lost();
+                last = CommitError::Conflict.into();
+            }
+            Err(error @ CommitError::Unknown(_)) => last = error.into(),
             Err(error @ CommitError::NotApplied(_)) => return Err(error.into()),
         }
     }
@@ -84,9 +90,16 @@ pub async fn commit_unmatched_once(deps: &Deps, change: &UnmatchedChange) -> Res
 fn won(outcome: Result<(), CommitError>) -> Result<bool, Problem> {
     match outcome {
         Ok(()) => Ok(true),
-        Err(CommitError::Conflict) => Ok(false),
+        Err(CommitError::Conflict) => {
+            count_race_lost();
+            Ok(false)
+        }
         Err(error @ (CommitError::NotApplied(_) | CommitError::Unknown(_))) => Err(error.into()),
     }
+}
+
+fn count_race_lost() {
+    count(Metric::RacesLost, &[], "");
 }
 
 /// Refuses a booking that is not the caller's as if it did not exist.

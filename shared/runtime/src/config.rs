@@ -13,7 +13,7 @@ use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::{
-    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+    HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
 use domain::ids::{Ids, SECRET_LEN_MIN};
 use gateways::registry::Registry;
@@ -24,13 +24,25 @@ use store::Store;
 use store::schema::CALL_TIMEOUT;
 
 use crate::deps::{Clock, Deps, Randomness};
+use crate::secret_reader::{ReadError, SecretReader, SecretsManager};
 use crate::secrets::Secrets;
+use crate::source::DepsSource;
+use crate::telemetry::start_json;
 use crate::transport::Transport;
 
 /// Names the table.
 pub const TABLE_NAME: &str = "TABLE_NAME";
-/// Carries what a deployment keeps secret, as JSON: `id_secret`, `token_keys` and `gateways`.
+/// Names the secret of AWS Secrets Manager that holds what a deployment keeps secret, as JSON:
+/// `id_secret`, `token_keys` and `gateways`.
+pub const SECRET_ARN: &str = "LATCHPAY_SECRET_ARN";
+/// Carries the same document itself, for a laptop.
 pub const SECRETS: &str = "LATCHPAY_SECRETS";
+/// Names the deployment in metrics.
+pub const STAGE: &str = "LATCHPAY_STAGE";
+/// The name of a deployment that has none.
+const STAGE_UNNAMED: &str = "unnamed";
+/// What a function logs.
+const LOG_FILTER: &str = "info";
 /// How often the SDK sends one call.
 const SENDS_MAX: u32 = 3;
 /// How long connecting to the store or a gateway may take.
@@ -44,8 +56,20 @@ pub enum ConfigError {
     /// An environment variable is not set.
     #[error("the environment variable {0} is not set")]
     Missing(&'static str),
+    /// Nothing says where the secrets are.
+    #[error("neither {SECRET_ARN} nor {SECRETS} is set")]
+    NoSecrets,
+    /// Two things say where the secrets are.
+    #[error("{SECRET_ARN} and {SECRETS} are both set, and only one may be")]
+    SecretsTwice,
+    /// The secret cannot be read.
+    #[error("the secret that {SECRET_ARN} names cannot be read")]
+    Unread(#[from] ReadError),
+    /// A later version of the secret would derive other ids.
+    #[error("id_secret is another one than at the start, and must never change")]
+    IdSecretChanged,
     /// The secrets are no JSON.
-    #[error("{SECRETS} is no JSON, at line {line}, column {column}")]
+    #[error("the secrets are no JSON, at line {line}, column {column}")]
     Secrets {
         /// Line.
         line: usize,
@@ -53,7 +77,7 @@ pub enum ConfigError {
         column: usize,
     },
     /// A field of the secrets is missing, unknown or of another kind.
-    #[error("{SECRETS}: {field} {problem}")]
+    #[error("the secrets: {field} {problem}")]
     Setting {
         /// The path of the field, such as `token_keys[0].key`.
         field: String,
@@ -96,25 +120,57 @@ pub fn open_secrets(json: &str) -> Result<Opened, ConfigError> {
     })
 }
 
-/// The dependencies of a deployed function.
+/// Starts the lines of a deployed function: logs and metrics.
+pub fn start_logs() {
+    let stage = variable(STAGE).unwrap_or_else(|_| STAGE_UNNAMED.to_owned());
+    start_json(LOG_FILTER, stage, system_clock());
+}
+
+/// The dependencies of a deployed function, which follow its secret. Reads the secret once.
 ///
 /// # Errors
 /// [`ConfigError`] names what is missing or wrong.
-pub fn deps_from_environment() -> Result<Deps, ConfigError> {
-    let Opened { ids, keyring, gateways } = open_secrets(&variable(SECRETS)?)?;
+pub async fn source_from_environment() -> Result<DepsSource, ConfigError> {
+    let secrets = Secrecy::from_environment()?;
+    let table_name = variable(TABLE_NAME)?;
+    let aws = Aws::from_environment()?;
     let connector = tls_connector();
-    let shared = connector.clone();
-    let http = http_client_fn(move |_, _| shared.clone());
-    let client = Client::from_conf(sdk_config(http)?);
-    Ok(Deps {
-        store: Store::new(client, variable(TABLE_NAME)?),
+    let client = Client::from_conf(aws.store_config(connector.clone()));
+    let transport = Arc::new(Transport::new(connector.clone()));
+    let make = |Opened { ids, keyring, gateways }| Deps {
+        store: Store::new(client, table_name),
         gateways,
-        transport: Arc::new(Transport::new(connector)),
+        transport,
         keyring,
         ids,
         clock: system_clock(),
         randomness: system_randomness(),
-    })
+    };
+    match secrets {
+        Secrecy::Document(json) => Ok(DepsSource::fixed(make(open_secrets(&json)?))),
+        Secrecy::Named(arn) => {
+            DepsSource::start(SecretReader::new(aws.secrets_manager(), arn, connector), make).await
+        }
+    }
+}
+
+/// Where the environment has the secrets.
+enum Secrecy {
+    /// In itself.
+    Document(String),
+    /// In Secrets Manager, under this ARN.
+    Named(String),
+}
+
+impl Secrecy {
+    fn from_environment() -> Result<Self, ConfigError> {
+        match (variable(SECRET_ARN).ok(), variable(SECRETS).ok()) {
+            (Some(arn), None) => Ok(Self::Named(arn)),
+            (None, Some(json)) => Ok(Self::Document(json)),
+            (Some(_), Some(_)) => Err(ConfigError::SecretsTwice),
+            (None, None) => Err(ConfigError::NoSecrets),
+        }
+    }
 }
 
 /// One TLS connector for the store and the gateways: root certificates are read once.
@@ -171,24 +227,40 @@ pub fn sdk_behaviour(builder: aws_sdk_dynamodb::config::Builder) -> Config {
         .build()
 }
 
-/// Region, credentials and endpoint from the function's environment; without the chain of
+/// Region, credentials and endpoints from the function's environment; without the chain of
 /// providers that a sandbox does not need, it starts faster.
-fn sdk_config(http: SharedHttpClient) -> Result<Config, ConfigError> {
-    let credentials = Credentials::new(
-        variable("AWS_ACCESS_KEY_ID")?,
-        variable("AWS_SECRET_ACCESS_KEY")?,
-        variable("AWS_SESSION_TOKEN").ok(),
-        None,
-        "environment",
-    );
-    let builder = Config::builder()
-        .http_client(http)
-        .region(Region::new(variable("AWS_REGION")?))
-        .credentials_provider(credentials);
-    Ok(sdk_behaviour(match variable("AWS_ENDPOINT_URL_DYNAMODB") {
-        Ok(endpoint) => builder.endpoint_url(endpoint),
-        Err(_) => builder,
-    }))
+struct Aws {
+    region: Region,
+    credentials: Credentials,
+}
+
+impl Aws {
+    fn from_environment() -> Result<Self, ConfigError> {
+        let credentials = Credentials::new(
+            variable("AWS_ACCESS_KEY_ID")?,
+            variable("AWS_SECRET_ACCESS_KEY")?,
+            variable("AWS_SESSION_TOKEN").ok(),
+            None,
+            "environment",
+        );
+        Ok(Self { region: Region::new(variable("AWS_REGION")?), credentials })
+    }
+
+    fn store_config(&self, connector: SharedHttpConnector) -> Config {
+        let builder = Config::builder()
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .region(self.region.clone())
+            .credentials_provider(self.credentials.clone());
+        sdk_behaviour(match variable("AWS_ENDPOINT_URL_DYNAMODB") {
+            Ok(endpoint) => builder.endpoint_url(endpoint),
+            Err(_) => builder,
+        })
+    }
+
+    fn secrets_manager(self) -> SecretsManager {
+        let endpoint_url = variable("AWS_ENDPOINT_URL_SECRETS_MANAGER").ok();
+        SecretsManager { region: self.region, credentials: self.credentials, endpoint_url }
+    }
 }
 
 fn variable(name: &'static str) -> Result<String, ConfigError> {

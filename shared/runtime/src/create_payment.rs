@@ -15,6 +15,7 @@ use crate::apply::{Step, apply, commit_once, refuse};
 use crate::deps::Deps;
 use crate::gateway_calls;
 use crate::news::{PaymentAddress, record_capture};
+use crate::telemetry::{know_order, know_payment};
 
 /// How often a gateway is asked again because somebody else changed the booking meanwhile.
 const ROUNDS_MAX: u32 = 4;
@@ -59,6 +60,8 @@ pub async fn stored_body(
 /// the order or the payment is no longer wanted.
 pub async fn create_payment(deps: &Deps, written: Written) -> Result<Booking, Problem> {
     let Written { mut booking, order_id, payment_id, create_body } = written;
+    know_order(&order_id);
+    know_payment(&payment_id);
     for _ in 0..ROUNDS_MAX {
         let Some((order, address)) = wanted(&booking, &order_id, &payment_id) else {
             return state_of(deps, &booking, &order_id, &payment_id).await;

@@ -11,6 +11,8 @@ use gateways::{
 use http::{Request, Response};
 
 use crate::deps::Deps;
+use crate::serve::class;
+use crate::telemetry::{Metric, measure};
 use crate::transport::Transport;
 
 /// The largest part of a bill that is read at once, in bytes: some 100,000 rows.
@@ -108,7 +110,7 @@ pub async fn bill_step(
 ) -> BillOutcome {
     let transport = deps.transport.as_ref().clone();
     let transport = transport.reading_up_to(BILL_LEN_MAX).waiting_up_to(BILL_TIMEOUT);
-    match send_by(&transport, gateway, "bill", bills.ask(step, deps.stamp())).await {
+    match send_by(deps, &transport, gateway, "bill", bills.ask(step, deps.stamp())).await {
         Ok(reply) => bills.read(step, &reply, deps.now()),
         Err(refusal) => BillOutcome::Unknown(refusal),
     }
@@ -120,25 +122,36 @@ async fn send(
     call: &'static str,
     request: Request<Bytes>,
 ) -> Result<Response<Bytes>, Refusal> {
-    send_by(&deps.transport, gateway, call, request).await
+    send_by(deps, &deps.transport, gateway, call, request).await
 }
 
 async fn send_by(
+    deps: &Deps,
     transport: &Transport,
     gateway: &dyn Gateway,
     call: &'static str,
     request: Request<Bytes>,
 ) -> Result<Response<Bytes>, Refusal> {
+    let began = deps.now();
     let outcome = transport.send(request).await;
-    match &outcome {
+    let duration_ms = deps.now().duration_since(began).as_millis();
+    let duration_ms = i64::try_from(duration_ms).unwrap_or(i64::MAX);
+    let name = gateway.name().as_str();
+    let answered = match &outcome {
         Ok(reply) => {
-            let status = reply.status().as_u16();
-            tracing::debug!(gateway = gateway.name().as_str(), call, status, "gateway answered");
+            let status = reply.status();
+            tracing::debug!(gateway = name, call, status = status.as_u16(), "gateway answered");
+            class(status)
         }
         Err(error) => {
-            tracing::warn!(gateway = gateway.name().as_str(), call, %error, "gateway silent");
+            tracing::warn!(gateway = name, call, %error, "gateway silent");
+            "silent"
         }
-    }
+    };
+    measure(
+        &[(Metric::GatewayCalls, 1), (Metric::GatewayCallDuration, duration_ms)],
+        &[("gateway", name), ("call", call), ("outcome", answered)],
+    );
     outcome.map_err(|error| no_reply(error.to_string()))
 }
 

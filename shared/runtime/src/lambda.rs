@@ -5,20 +5,20 @@ use bytes::Bytes;
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Error, RequestExt, service_fn};
 
-use crate::config::deps_from_environment;
+use crate::config::{source_from_environment, start_logs};
 use crate::serve::{Handler, answer};
-use crate::telemetry;
 
 /// Serves API Gateway requests with a handler until the sandbox ends.
 ///
 /// # Errors
 /// What is wrong with the configuration, or with the Lambda runtime.
 pub async fn serve(handle: Handler) -> Result<(), Error> {
-    telemetry::start_json("info");
-    let deps = deps_from_environment()?;
-    let deps = &deps;
+    start_logs();
+    let source = source_from_environment().await?;
+    let source = &source;
     lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
-        let answer = answer(deps, &request(event), handle).await;
+        let deps = source.current().await;
+        let answer = answer(&deps, &request(event), handle).await;
         Ok::<_, Error>(answer.map(text))
     }))
     .await

@@ -19,7 +19,7 @@ use crate::apply::{Step, TRIES_MAX, apply};
 use crate::create_payment::ask_for_payment;
 use crate::deps::Deps;
 use crate::gateway_calls;
-use crate::telemetry::{Metric, count};
+use crate::telemetry::{Metric, count, know_booking, know_order, know_payment};
 
 /// The position that a refund number carries where the money belongs to no stored order.
 pub const NO_ORDER: u32 = u32::MAX;
@@ -80,7 +80,7 @@ pub async fn record_event(
             match ours(deps, gateway, payment_id, echo.as_deref()) {
                 Some(address) => record_capture(deps, &address, capture).await.map(|_| ()),
                 None => {
-                    count(Metric::NotificationNotOurs, "payment");
+                    count(Metric::NotificationNotOurs, &[("gateway", gateway.as_str())], "payment");
                     Ok(())
                 }
             }
@@ -89,7 +89,7 @@ pub async fn record_event(
             match ours(deps, gateway, payment_id, echo.as_deref()) {
                 Some(address) => ask_when_paid(deps, &address).await,
                 None => {
-                    count(Metric::NotificationNotOurs, "payment");
+                    count(Metric::NotificationNotOurs, &[("gateway", gateway.as_str())], "payment");
                     Ok(())
                 }
             }
@@ -150,6 +150,9 @@ pub async fn record_capture(
     at: &PaymentAddress,
     capture: &Capture,
 ) -> Result<Recorded, Problem> {
+    know_booking(&at.booking_id);
+    know_order(&at.order_id);
+    know_payment(&at.payment_id);
     let want = |_| Want {
         booking_id: &at.booking_id,
         product: true,
@@ -183,7 +186,7 @@ pub async fn record_capture(
         Recorded::Applied | Recorded::Refunded(_) | Recorded::Settled => recorded,
     };
     if recorded == Recorded::Applied {
-        count(Metric::PaymentApplied, at.payment_id.as_str());
+        count(Metric::PaymentApplied, &[("gateway", at.gateway.as_str())], at.payment_id.as_str());
     }
     Ok(recorded)
 }
@@ -198,7 +201,7 @@ async fn store_unmatched(
     let (unmatched, task) =
         record_unmatched(&at.booking_id, &at.gateway, &at.payment_id, capture, deps.env());
     let (key, payment) = (at.booking_id.key(), at.payment_id.as_str());
-    count(Metric::PaymentUnmatched, at.payment_id.as_str());
+    count(Metric::PaymentUnmatched, &[("gateway", at.gateway.as_str())], at.payment_id.as_str());
     match deps.store.commit_unmatched(&unmatched, &task, &deps.request_token()).await {
         Ok(()) => Ok(Recorded::Unmatched),
         Err(CommitError::Conflict) => {
@@ -212,9 +215,10 @@ async fn store_unmatched(
 }
 
 fn count_refund(at: &PaymentAddress, reason: RefundReason) {
-    count(Metric::RefundDue, reason.as_str());
+    let (gateway, payment) = (("gateway", at.gateway.as_str()), at.payment_id.as_str());
+    count(Metric::RefundDue, &[gateway, ("reason", reason.as_str())], payment);
     if reason == RefundReason::AmountMismatch {
-        count(Metric::AmountMismatch, at.payment_id.as_str());
+        count(Metric::AmountMismatch, &[gateway], payment);
     }
 }
 
@@ -222,7 +226,8 @@ fn count_refund(at: &PaymentAddress, reason: RefundReason) {
 /// would not be.
 pub fn count_raised(raised: &[Attention]) {
     for attention in raised {
-        count(Metric::NeedsAttention, attention.attention_id.as_str());
+        let subject = ("subject", attention.subject.as_str());
+        count(Metric::NeedsAttention, &[subject], attention.attention_id.as_str());
     }
 }
 
@@ -292,6 +297,7 @@ pub async fn record_refund_news(
     of: RefundOf<'_>,
     news: &RefundNews,
 ) -> Result<(), Problem> {
+    know_payment(of.payment_id);
     let want = |_| Want { booking_id, product: false, order: WantOrder::Ended(order_seq) };
     apply(deps, want, |loaded| {
         let live = loaded.booking.live_order.as_ref().filter(|order| order.seq == order_seq);
@@ -339,7 +345,8 @@ pub async fn record_unmatched_news(
 /// does not prove that, only the gateway can tell.
 async fn record_foreign_event(deps: &Deps, told: Told<'_>) -> Result<(), Problem> {
     let Some(at) = address_of(deps, told).await? else {
-        count(Metric::NotificationNotOurs, "refund");
+        let gateway = ("gateway", told.gateway.as_str());
+        count(Metric::NotificationNotOurs, &[gateway], "refund");
         return Ok(());
     };
     let foreign = Foreign {

@@ -5,9 +5,13 @@ use std::pin::Pin;
 use api::problem::{Problem, error_chain};
 use api::request::Request;
 use api::respond::{self, Answer};
+use api::route::Route;
 use api::texts::Language;
+use http::StatusCode;
+use tracing::Instrument;
 
 use crate::deps::Deps;
+use crate::telemetry::{Metric, measure, request_span};
 
 /// What a handler is doing.
 pub type Handled<'a> = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send + 'a>>;
@@ -15,43 +19,76 @@ pub type Handled<'a> = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Se
 /// A function's handler: Lambda, the laptop stack and the tests call the same one.
 pub type Handler = for<'a> fn(&'a Deps, &'a Request) -> Handled<'a>;
 
-/// Runs a handler and tells its problem if it has one.
+/// The name in metrics of what is no route.
+const NO_ROUTE: &str = "none";
+
+/// Runs a handler and tells its problem if it has one. Every line on the way carries the request's
+/// id, and the ids of what it is about.
 pub async fn answer(deps: &Deps, request: &Request, handle: Handler) -> Answer {
+    let route = Route::parse(&request.method, &request.path).ok();
+    let span = request_span(request, route.as_ref());
+    let name = route.as_ref().map_or(NO_ROUTE, Route::name);
+    answer_measured(deps, request, handle, name).instrument(span).await
+}
+
+async fn answer_measured(
+    deps: &Deps,
+    request: &Request,
+    handle: Handler,
+    route: &'static str,
+) -> Answer {
+    let began = deps.now();
     let outcome = match request.check_size() {
         Ok(()) => handle(deps, request).await,
         Err(problem) => Err(problem),
     };
     let answer = outcome.unwrap_or_else(|problem| unanswered(request, &problem));
-    let status = answer.status().as_u16();
-    tracing::info!(
-        request.id = request.request_id,
-        method = request.method.as_str(),
-        path = request.path,
-        status,
-        "answered"
+    let status = answer.status();
+    let duration_ms = deps.now().duration_since(began).as_millis();
+    let duration_ms = i64::try_from(duration_ms).unwrap_or(i64::MAX);
+    tracing::info!(route, status = status.as_u16(), duration_ms, "answered");
+    measure(
+        &[(Metric::Requests, 1), (Metric::RequestDuration, duration_ms)],
+        &[("route", route), ("status", class(status))],
     );
     answer
+}
+
+/// The class of a status: what a caller, a gateway or we have to do with it.
+#[must_use]
+pub fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        0..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        500.. => "5xx",
+    }
 }
 
 /// Tells a problem in the caller's language, and logs it if it is ours.
 #[must_use]
 pub fn unanswered(request: &Request, problem: &Problem) -> Answer {
-    log_problem(request, problem);
+    log_problem(problem);
     respond::problem(problem, Language::of(&request.headers), &request.request_id)
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "all that is not our own fault")]
 /// Our own faults are logged with their causes; a caller's are told to the caller.
-fn log_problem(request: &Request, problem: &Problem) {
+fn log_problem(problem: &Problem) {
     let (_, code) = problem.spec();
+    match cause_of(problem) {
+        Some(cause) => tracing::error!(code, cause, "failed"),
+        None => tracing::debug!(code, "refused"),
+    }
+}
+
+/// What logs say of a problem beside its code: its cause, where that is our own fault. What a
+/// problem carries for its caller, such as a quote token, is not for logs.
+#[must_use]
+#[expect(clippy::wildcard_enum_match_arm, reason = "all that is not our own fault")]
+pub fn cause_of(problem: &Problem) -> Option<String> {
     match problem {
-        Problem::Internal(cause) => {
-            tracing::error!(request.id = request.request_id, code, cause, "failed");
-        }
-        Problem::StoreUnavailable(Some(error)) => {
-            let cause = error_chain(error);
-            tracing::error!(request.id = request.request_id, code, cause, "store unavailable");
-        }
-        _ => tracing::debug!(request.id = request.request_id, code, "refused"),
+        Problem::Internal(cause) => Some(cause.clone()),
+        Problem::StoreUnavailable(Some(error)) => Some(error_chain(error)),
+        _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::process::Command;
 
-use runtime::config::{SECRETS, TABLE_NAME, deps_from_environment, open_secrets};
+use runtime::config::{SECRET_ARN, SECRETS, TABLE_NAME, open_secrets, source_from_environment};
 use serde_json::{Value, json};
 
 /// Stands in every secret of these tests.
@@ -83,7 +83,7 @@ fn a_field_that_is_missing_or_unknown_or_of_another_kind_is_named() {
         ("/id_secrets", Some(marked()), "id_secrets is not a known field"),
     ] {
         let text = refusal(&changed(pointer, value));
-        assert_eq!(text, format!("{SECRETS}: {named}"), "{pointer}");
+        assert_eq!(text, format!("the secrets: {named}"), "{pointer}");
     }
 }
 
@@ -131,7 +131,7 @@ fn a_document_that_is_no_json_object_says_where_and_not_what() {
         ("null", "the document must be an object"),
     ] {
         let text = refusal(document);
-        assert!(text.starts_with(SECRETS) && text.contains(named), "{text}");
+        assert!(text.starts_with("the secrets") && text.contains(named), "{text}");
     }
 }
 
@@ -175,12 +175,12 @@ fn environment() -> Vec<(&'static str, String)> {
 }
 
 /// Does nothing unless it is the other process.
-#[test]
+#[tokio::test]
 #[expect(clippy::print_stdout, reason = "the process that started it reads this")]
-fn a_process_says_what_its_environment_lacks() {
+async fn a_process_says_what_its_environment_lacks() {
     if std::env::var_os(CHILD).is_some() {
-        match deps_from_environment() {
-            Ok(deps) => println!("said: starts as {deps:?}"),
+        match source_from_environment().await {
+            Ok(source) => println!("said: starts as {source:?}"),
             Err(error) => println!("said: {}", text_of(&error)),
         }
     }
@@ -206,9 +206,29 @@ fn a_variable_that_is_missing_or_empty_is_named() {
         empty.push((name, String::new()));
         for environment in [missing, empty] {
             let said = start_with(&environment);
-            let expected = format!("the environment variable {name} is not set");
+            let expected = match name {
+                SECRETS => format!("neither {SECRET_ARN} nor {SECRETS} is set"),
+                _ => format!("the environment variable {name} is not set"),
+            };
             assert!(said.starts_with(&expected), "{name}: {said}");
             assert!(!said.contains(MARK), "{said}");
         }
     }
+}
+
+#[test]
+fn secrets_that_are_in_two_places_are_in_neither() {
+    let mut environment = environment();
+    environment.push((SECRET_ARN, format!("arn:aws:secretsmanager:{MARK}")));
+    let said = start_with(&environment);
+    assert!(said.starts_with(&format!("{SECRET_ARN} and {SECRETS} are both set")), "{said}");
+    assert!(!said.contains(MARK), "{said}");
+}
+
+#[test]
+fn an_empty_place_of_the_secrets_is_none() {
+    let mut environment = environment();
+    environment.push((SECRET_ARN, String::new()));
+    let said = start_with(&environment);
+    assert!(said.starts_with("starts as "), "{said}");
 }

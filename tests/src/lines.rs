@@ -1,0 +1,64 @@
+//! What is logged while a test runs, on its own thread.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use runtime::config::system_clock;
+use runtime::telemetry::json_lines;
+use serde_json::Value;
+use tracing::subscriber::{DefaultGuard, set_default};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// The deployment that these tests' metrics are of.
+pub const STAGE: &str = "test";
+
+/// Keeps the log lines of this thread until it is dropped.
+pub struct Lines {
+    written: Written,
+    _guard: DefaultGuard,
+}
+
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    /// Starts to keep what a function would log at a level, as in `RUST_LOG`.
+    #[must_use]
+    pub fn keep(filter: &str) -> Self {
+        let written = Written::default();
+        let lines = json_lines(filter, STAGE.to_owned(), system_clock(), written.clone());
+        let guard = set_default(lines);
+        Self { written, _guard: guard }
+    }
+
+    /// All that was logged so far, as it was written.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8(self.written.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The lines so far.
+    #[must_use]
+    pub fn all(&self) -> Vec<Value> {
+        self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+impl io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Written {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
