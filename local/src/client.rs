@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
 use runtime::config::{plain_connector, tls_connector};
@@ -74,9 +75,14 @@ impl Client {
         let base_url = base_url.into();
         // Root certificates are read only where they are needed.
         let is_tls = base_url.starts_with("https:");
-        let connector = if is_tls { tls_connector() } else { plain_connector() };
+        Self::over(if is_tls { tls_connector() } else { plain_connector() }, base_url)
+    }
+
+    /// A client of the server at `base_url` by a connector of the caller's.
+    #[must_use]
+    pub fn over(connector: SharedHttpConnector, base_url: impl Into<String>) -> Self {
         let transport = Transport::new(connector).reading_up_to(REPLY_LEN_MAX);
-        Self { transport: Arc::new(transport), base_url, bearer: None }
+        Self { transport: Arc::new(transport), base_url: base_url.into(), bearer: None }
     }
 
     /// The same client with a bearer token.
