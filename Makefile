@@ -5,6 +5,7 @@ CARGO ?= cargo
 CARGO_FLAGS ?= --locked
 PYTHON ?= python3
 VENV := .tools/venv
+SCHEMATHESIS := .tools/schemathesis
 # How long `make fuzz` runs each target, in seconds, and which targets; all of them unless named.
 FUZZ_S ?= 60
 FUZZ_TARGETS ?=
@@ -14,10 +15,10 @@ INTO ?=
 # Built with the tests, with the features that they have: nothing is compiled twice.
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
-.PHONY: test lint fmt fmt-check build test-rust guards-stand template readme simulate model guards \
-	soak fuzz deny demo run clean-data
+.PHONY: test lint fmt fmt-check build test-rust guards-stand template readme schemathesis simulate \
+	model guards soak fuzz deny demo run clean-data
 
-test: fmt-check lint build test-rust guards-stand template readme
+test: fmt-check lint build test-rust guards-stand template readme schemathesis
 
 fmt:
 	$(CARGO) fmt --all
@@ -40,6 +41,10 @@ template: $(VENV)/ready
 
 readme: build
 	$(PYTHON) scripts/check-readme.py $(BINARY)
+
+# A minute of made-up requests, whose answers must be what docs/openapi.yaml says.
+schemathesis: build
+	PYTHON=$(PYTHON) $(PYTHON) scripts/check-openapi.py $(BINARY) $(SCHEMATHESIS)
 
 # The whole product under a simulated clock: see docs/correctness.md. `make test` plays some seeds.
 simulate:

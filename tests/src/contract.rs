@@ -6,8 +6,7 @@ mod description;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
@@ -135,7 +134,8 @@ fn check_answer(exchange: &Exchange, described: &Described) -> Result<(), String
     if let Some(name) = exchange.headers.keys().find(|name| !known(name)) {
         return Err(format!("no word about the header {name}"));
     }
-    if described.content.is_empty() {
+    // The answer to a HEAD is that to a GET without its body (RFC 9110, 9.3.2).
+    if described.content.is_empty() || exchange.method == Method::HEAD {
         let is_empty = exchange.body.is_empty();
         return if is_empty { Ok(()) } else { Err("no word about a body".to_owned()) };
     }
