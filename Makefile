@@ -5,6 +5,7 @@ CARGO ?= cargo
 CARGO_FLAGS ?= --locked
 PYTHON ?= python3
 VENV := .tools/venv
+SCHEMATHESIS := .tools/schemathesis
 # How long `make fuzz` runs each target, in seconds, and which targets; all of them unless named.
 FUZZ_S ?= 60
 FUZZ_TARGETS ?=
@@ -17,9 +18,10 @@ GATEWAY_TESTS := flows consistency idempotency notifications settle windows atte
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
 .PHONY: test lint fmt fmt-check build test-rust test-gateways guards-stand template readme \
-	sdk-clients simulate model guards soak fuzz deny demo run clean-data
+	sdk-clients schemathesis simulate model guards soak fuzz deny demo run clean-data
 
-test: fmt-check lint build test-rust test-gateways guards-stand template readme sdk-clients
+test: fmt-check lint build test-rust test-gateways guards-stand template readme sdk-clients \
+	schemathesis
 
 fmt:
 	$(CARGO) fmt --all
@@ -53,6 +55,10 @@ readme: build
 # Published SDKs against the laptop's gateways; skipped where no package index can be reached.
 sdk-clients: build
 	$(PYTHON) scripts/sdk-clients.py $(BINARY)
+
+# A minute of made-up requests, whose answers must be what docs/openapi.yaml says.
+schemathesis: build
+	PYTHON=$(PYTHON) $(PYTHON) scripts/check-openapi.py $(BINARY) $(SCHEMATHESIS)
 
 # The whole product under a simulated clock: see docs/correctness.md. `make test` plays some seeds.
 simulate:

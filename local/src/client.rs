@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
 use runtime::config::{plain_connector, tls_connector};
@@ -11,6 +12,8 @@ use serde_json::Value;
 
 /// The largest reply that is read, in bytes: the ledger of a long day on a laptop.
 const REPLY_LEN_MAX: usize = 256 * 1024 * 1024;
+/// How long a reply may take: after 30 s API Gateway gives up for us.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Calls one server, as one customer or as nobody.
 #[derive(Clone, Debug)]
@@ -75,9 +78,15 @@ impl Client {
         let base_url = base_url.into();
         // Root certificates are read only where they are needed.
         let is_tls = base_url.starts_with("https:");
-        let connector = if is_tls { tls_connector() } else { plain_connector() };
-        let transport = Transport::new(connector).reading_up_to(REPLY_LEN_MAX);
-        Self { transport: Arc::new(transport), base_url, bearer: None }
+        Self::over(if is_tls { tls_connector() } else { plain_connector() }, base_url)
+    }
+
+    /// A client of the server at `base_url` by a connector of the caller's.
+    #[must_use]
+    pub fn over(connector: SharedHttpConnector, base_url: impl Into<String>) -> Self {
+        let transport =
+            Transport::with_timeout(connector, REPLY_TIMEOUT).reading_up_to(REPLY_LEN_MAX);
+        Self { transport: Arc::new(transport), base_url: base_url.into(), bearer: None }
     }
 
     /// The same client that waits longer, or less long, for each reply.

@@ -344,7 +344,8 @@ async fn arrive(inner: &SharedHttpConnector, request: HttpRequest) -> Result<(),
     read(&mut answer).await.map(drop)
 }
 
-async fn read(answer: &mut HttpResponse) -> Result<Bytes, ConnectorError> {
+/// The whole body of an answer.
+pub(crate) async fn read(answer: &mut HttpResponse) -> Result<Bytes, ConnectorError> {
     let body = answer.take_body().collect().await.map_err(|error| broken(&error.to_string()))?;
     Ok(body.to_bytes())
 }

@@ -72,7 +72,7 @@ impl World {
     /// A client without credentials, as gateways and wallets are.
     #[must_use]
     pub fn nobody(&self) -> Client {
-        Client::new(&self.stack.base_url)
+        contract::client(&self.stack.base_url)
     }
 
     /// A client of the operator.
@@ -418,6 +418,7 @@ pub async fn refused_unchanged(
 }
 
 pub mod books;
+pub mod contract;
 pub mod faults;
 pub mod gateway;
 pub mod lines;

@@ -26,7 +26,8 @@ pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
             Route::ReleaseAttention(booking_id, attention_id, action) => {
                 act(deps, request, (&booking_id, &attention_id), action).await
             }
-            Route::GetProduct(_)
+            Route::GetDescription
+            | Route::GetProduct(_)
             | Route::PutProduct(_)
             | Route::OpenBooking
             | Route::ListBookings

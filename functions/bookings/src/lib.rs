@@ -32,7 +32,8 @@ pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
             Route::CancelOrder(booking_id, order_id) => {
                 drop_order(deps, request, &booking_id, &order_id).await
             }
-            Route::GetProduct(_)
+            Route::GetDescription
+            | Route::GetProduct(_)
             | Route::PutProduct(_)
             | Route::Quote(_)
             | Route::CreateOrder(_)

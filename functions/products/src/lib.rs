@@ -1,8 +1,8 @@
-//! `products`: reading and defining products.
+//! `products`: reading and defining products, and the description of all routes.
 
 use api::problem::Problem;
 use api::request::{Request, SCOPE_PRODUCTS_WRITE};
-use api::respond::{Answer, json};
+use api::respond::{Answer, json, lasting_json};
 use api::route::Route;
 use api::view::ProductView;
 use domain::product::{Product, ProductDefinition};
@@ -11,10 +11,17 @@ use runtime::deps::Deps;
 use runtime::serve::Handled;
 use store::products::Stored;
 
-/// Serves the routes of products.
+/// The OpenAPI description of every route: `docs/openapi.yaml` as JSON.
+pub const DESCRIPTION: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
+
+/// How long the description may be kept, in seconds: it changes only with a release.
+const DESCRIPTION_AGE_S_MAX: u32 = 3_600;
+
+/// Serves the routes of products, and the description of all routes.
 pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
     Box::pin(async move {
         match Route::parse(&request.method, &request.path)? {
+            Route::GetDescription => Ok(lasting_json(DESCRIPTION, DESCRIPTION_AGE_S_MAX)),
             Route::GetProduct(product_id) => get(deps, request, &product_id).await,
             Route::PutProduct(product_id) => put(deps, request, &product_id).await,
             Route::OpenBooking

@@ -83,7 +83,7 @@ impl Program {
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client::new(&self.base_url)
+        tests::contract::client(&self.base_url)
     }
 
     /// `kill -9`.

@@ -20,6 +20,13 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Answer, Problem
     Ok(with_type(status, "application/json", bytes))
 }
 
+/// JSON that is written already and the same for everybody; caches may keep it for so many seconds.
+#[must_use]
+pub fn lasting_json(body: &'static str, age_s_max: u32) -> Answer {
+    let answer = with_type(StatusCode::OK, "application/json", body.into());
+    with_header(answer, header::CACHE_CONTROL, &format!("public, max-age={age_s_max}"))
+}
+
 /// An answer without a body.
 #[must_use]
 pub fn empty(status: StatusCode) -> Answer {

@@ -16,10 +16,22 @@ pub struct RouteSpec {
     pub path: &'static str,
     /// The function that serves it.
     pub function: &'static str,
+    /// Who may call it.
+    pub access: Access,
+}
+
+/// Whom API Gateway lets through to a route.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Who brings a valid JWT.
+    Jwt,
+    /// Everybody.
+    Open,
 }
 
 /// Every route.
-pub const ROUTES: [RouteSpec; 15] = [
+pub const ROUTES: [RouteSpec; 16] = [
+    open("GET", "/v1/openapi.json", "products"),
     route("GET", "/v1/products/{product_id}", "products"),
     route("PUT", "/v1/products/{product_id}", "products"),
     route("POST", "/v1/bookings", "bookings"),
@@ -34,16 +46,22 @@ pub const ROUTES: [RouteSpec; 15] = [
     route("GET", "/v1/attention/{booking_id}", "attention"),
     route("POST", "/v1/attention/{booking_id}/{attention_id}/retry", "attention"),
     route("POST", "/v1/attention/{booking_id}/{attention_id}/resolve", "attention"),
-    route("POST", "/v1/callbacks/{gateway}", "callback"),
+    open("POST", "/v1/callbacks/{gateway}", "callback"),
 ];
 
 const fn route(method: &'static str, path: &'static str, function: &'static str) -> RouteSpec {
-    RouteSpec { method, path, function }
+    RouteSpec { method, path, function, access: Access::Jwt }
+}
+
+const fn open(method: &'static str, path: &'static str, function: &'static str) -> RouteSpec {
+    RouteSpec { access: Access::Open, ..route(method, path, function) }
 }
 
 /// A request's route with its parameters read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Route {
+    /// Reads the OpenAPI description of the routes.
+    GetDescription,
     /// Reads a product.
     GetProduct(String),
     /// Defines a product.
@@ -86,6 +104,7 @@ impl Route {
 
     fn of(method: &str, parts: &[&str]) -> Option<Self> {
         match (method, parts) {
+            ("GET", ["", "v1", "openapi.json"]) => Some(Self::GetDescription),
             ("GET", ["", "v1", "products", id]) => Some(Self::GetProduct((*id).to_owned())),
             ("PUT", ["", "v1", "products", id]) => Some(Self::PutProduct((*id).to_owned())),
             ("POST", ["", "v1", "bookings"]) => Some(Self::OpenBooking),
@@ -133,6 +152,7 @@ impl Route {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::GetDescription => "get_description",
             Self::GetProduct(_) => "get_product",
             Self::PutProduct(_) => "put_product",
             Self::OpenBooking => "open_booking",
@@ -162,7 +182,8 @@ impl Route {
             | Self::GeneratePayment(id)
             | Self::GetAttention(id)
             | Self::ReleaseAttention(id, ..) => Some(id),
-            Self::GetProduct(_)
+            Self::GetDescription
+            | Self::GetProduct(_)
             | Self::PutProduct(_)
             | Self::OpenBooking
             | Self::ListBookings
@@ -175,7 +196,7 @@ impl Route {
     #[must_use]
     pub const fn function(&self) -> &'static str {
         match self {
-            Self::GetProduct(_) | Self::PutProduct(_) => "products",
+            Self::GetDescription | Self::GetProduct(_) | Self::PutProduct(_) => "products",
             Self::OpenBooking
             | Self::ListBookings
             | Self::GetBooking(_)

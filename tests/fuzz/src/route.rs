@@ -32,6 +32,7 @@ fn write(route: &Route) -> (&'static str, String) {
     let of_booking =
         |template: &'static str, id: &str| (template, template.replace("{booking_id}", id));
     match route {
+        Route::GetDescription => ("/v1/openapi.json", "/v1/openapi.json".to_owned()),
         Route::GetProduct(id) | Route::PutProduct(id) => {
             ("/v1/products/{product_id}", format!("/v1/products/{id}"))
         }
