@@ -630,6 +630,7 @@ async fn a_product_is_refused_where_its_gateway_could_not_take_the_money() {
     let good = world.definition("desk-order").await;
     let priced = |amount: i64, currency: &str| {
         let mut product = good.clone();
+        product["gateways"] = json!(["wechat_pay"]);
         product["currency"] = json!(currency);
         for field in ["first_unit_price", "renewal_unit_price"] {
             product[field] = json!({ "amount": amount, "currency": currency });
@@ -650,9 +651,39 @@ async fn a_product_is_refused_where_its_gateway_could_not_take_the_money() {
     retired["gateways"] = json!([]);
     world.define("dollars", &retired).await;
     // The dearest order of a product can be paid.
-    let window = world.booking_of("alice", "dear").await;
+    let window = world.booking_of("alice", "dear").await.paying_at("wechat_pay");
     let made = window.code_for(90).await;
     assert_eq!(made["order"]["amount"]["amount"], largest * 90);
+}
+
+#[tokio::test]
+async fn a_product_is_sold_in_the_currencies_and_steps_that_its_gateway_takes() {
+    let world = World::start_unsettled().await;
+    let admin = world.admin();
+    let good = world.definition("desk-order").await;
+    let priced = |amount: i64, currency: &str| {
+        let mut product = good.clone();
+        product["gateways"] = json!(["stripe"]);
+        product["currency"] = json!(currency);
+        for field in ["first_unit_price", "renewal_unit_price"] {
+            product[field] = json!({ "amount": amount, "currency": currency });
+        }
+        product
+    };
+    // Of a currency with three decimals Stripe takes tens of its smallest unit only.
+    let uneven = admin.put("/v1/products/dinars", &priced(5_125, "KWD")).await.unwrap();
+    invalid("gateways", "an amount between two steps", uneven);
+    for (product, amount, currency) in
+        [("dinars", 5_120, "KWD"), ("yen", 500, "JPY"), ("dollars", 1_280, "USD")]
+    {
+        world.define(product, &priced(amount, currency)).await;
+        let window = world.booking_of("alice", product).await.paying_at("stripe");
+        let booking = window.buy(&world, 3).await;
+        let money = json!({ "amount": 3 * amount, "currency": currency });
+        assert_eq!(booking["orders"][0]["amount"], money);
+        let payment_id = &booking["orders"][0]["payment"]["payment_id"];
+        assert_eq!(world.ledger_of(payment_id).await["captured"], money);
+    }
 }
 
 #[tokio::test]
