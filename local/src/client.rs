@@ -1,6 +1,7 @@
 //! A small JSON client, for the program's commands and for tests over HTTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
@@ -10,6 +11,9 @@ use serde_json::Value;
 
 /// The largest reply that is read, in bytes: the ledger of a long day on a laptop.
 const REPLY_LEN_MAX: usize = 256 * 1024 * 1024;
+
+/// How long a reply may take: what API Gateway gives a function.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Calls one server, as one customer or as nobody.
 #[derive(Clone, Debug)]
@@ -75,7 +79,8 @@ impl Client {
         // Root certificates are read only where they are needed.
         let is_tls = base_url.starts_with("https:");
         let connector = if is_tls { tls_connector() } else { plain_connector() };
-        let transport = Transport::new(connector).reading_up_to(REPLY_LEN_MAX);
+        let transport = Transport::with_timeout(connector, REPLY_TIMEOUT);
+        let transport = transport.reading_up_to(REPLY_LEN_MAX);
         Self { transport: Arc::new(transport), base_url, bearer: None }
     }
 
