@@ -149,8 +149,8 @@ GUARDS = [
         find="CloseOutcome::Unknown(_) => Ok(Outcome::Retry),",
         replace="CloseOutcome::Unknown(_) => closed(deps, loaded, order, payment).await,",
     ),
-    # The model's own step: what it stands for needs a gateway that knows a code only once it is
-    # paid, and the simulator has none yet.
+    # The model's own step: in the product a create has to arrive between the close at its gateway
+    # and the commit of it, around `pay_by`, and the simulation hardly ever gets there.
     Guard(
         name="a negative answer is stored only under the version that was read before asking",
         rule="9",

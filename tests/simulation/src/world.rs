@@ -45,7 +45,7 @@ const BASE_URL: &str = "http://127.0.0.1:8080";
 const LIFE_MS_MAX: u64 = 1_500;
 
 /// What every run has in common: keys and secrets, read once.
-static OPENED: OnceLock<Settings> = OnceLock::new();
+static SETTINGS: OnceLock<Settings> = OnceLock::new();
 
 /// The laptop's settings, and what varies of them.
 struct Settings {
@@ -55,7 +55,7 @@ struct Settings {
 }
 
 fn settings() -> &'static Settings {
-    OPENED.get_or_init(|| {
+    SETTINGS.get_or_init(|| {
         let zeros: Randomness = Arc::new(|| [0; 16]);
         let secrets = secrets::of_folder(None, BASE_URL, &zeros).unwrap();
         let mut varied: Value = serde_json::from_str(&secrets).unwrap();
