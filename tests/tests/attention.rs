@@ -381,7 +381,7 @@ async fn a_refund_that_fails_after_it_succeeded_is_made_again_and_the_money_goes
         })
         .await;
     let (_, orders) = world.stored(&window).await;
-    assert_eq!(orders[0].refunds[0].reversed_attempts, [1], "it had succeeded");
+    assert_eq!(orders[0].refunds[0].failed_attempts, [1], "it had succeeded");
     world.settle().await;
     window
         .until("the money is back", |booking| {

@@ -426,7 +426,7 @@ fn ended(ids: &Ids, order: &Order) -> Order {
         updated_at: order.created_at,
         attention: Some("refund_reversed".to_owned()),
         extra_attempts: 0,
-        reversed_attempts: vec![1, 2, 3],
+        failed_attempts: vec![1, 2, 3],
         paid_at: None,
     });
     order

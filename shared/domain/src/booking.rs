@@ -423,9 +423,10 @@ pub struct Refund {
     /// How many attempts a person has allowed beyond those that it has by itself.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub extra_attempts: u32,
-    /// Attempts whose money arrived and was taken back: a repeated word of their success is old.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reversed_attempts: Vec<u32>,
+    /// Attempts that failed, also after their money had arrived. That is final: a word of their
+    /// success that is heard afterwards is older, since gateways keep no order in what they tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", alias = "reversed_attempts")]
+    pub failed_attempts: Vec<u32>,
     /// When the gateway captured the transaction, where its payment does not say it: a second
     /// transaction of one payment, and unmatched money.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "millisecond::optional")]

@@ -95,7 +95,7 @@ fn news_of_the_current_attempt_moves_the_refund() {
             let expected = Refund {
                 updated_at: t(9),
                 attention: refund.attention.clone(),
-                reversed_attempts: refund.reversed_attempts.clone(),
+                failed_attempts: refund.failed_attempts.clone(),
                 ..refund_at(refund.status, refund.attempt)
             };
             assert_eq!(refund, expected, "the same money, under the attempt's own id");
@@ -161,8 +161,7 @@ fn the_last_attempts_failure_is_left_to_a_person() {
 
 #[test]
 fn money_that_arrived_by_an_earlier_attempt_is_not_sent_again_when_a_later_one_fails() {
-    let second = next(&refund_at(RefundStatus::Submitted, 1), 1, &failed()).unwrap();
-    let arrived = next(&second, 1, &RefundNews::Succeeded).unwrap();
+    let arrived = next(&refund_at(RefundStatus::Submitted, 2), 1, &RefundNews::Succeeded).unwrap();
     assert_eq!(arrived.status, RefundStatus::Succeeded);
     for news in [failed(), refused(), flagged(), RefundNews::Accepted] {
         assert_eq!(next(&arrived, 2, &news), None, "{news:?}");
@@ -171,10 +170,22 @@ fn money_that_arrived_by_an_earlier_attempt_is_not_sent_again_when_a_later_one_f
 
 #[test]
 fn money_that_arrived_by_an_earlier_attempt_and_was_taken_back_is_sent_again() {
-    let second = next(&refund_at(RefundStatus::Submitted, 1), 1, &failed()).unwrap();
-    let arrived = next(&second, 1, &RefundNews::Succeeded).unwrap();
+    let arrived = next(&refund_at(RefundStatus::Submitted, 2), 1, &RefundNews::Succeeded).unwrap();
     let reversed = next(&arrived, 1, &failed()).unwrap();
     assert_eq!(reversed.status, RefundStatus::Due);
+}
+
+#[test]
+fn a_success_that_is_heard_after_the_attempts_failure_is_older_and_settles_nothing() {
+    for status in [RefundStatus::Due, RefundStatus::Submitted] {
+        let second = next(&refund_at(status, 1), 1, &failed()).unwrap();
+        assert_eq!((second.status, second.attempt), (RefundStatus::Due, 2));
+        assert_eq!(next(&second, 1, &RefundNews::Succeeded), None, "{status:?}");
+        let last = next(&refund_at(status, REFUND_ATTEMPTS_MAX), REFUND_ATTEMPTS_MAX, &failed());
+        let last = last.unwrap();
+        assert_eq!(last.status, RefundStatus::NeedsAttention);
+        assert_eq!(next(&last, REFUND_ATTEMPTS_MAX, &RefundNews::Succeeded), None, "{status:?}");
+    }
 }
 
 #[test]

@@ -114,6 +114,8 @@ enum Fate {
     Pays,
     Fails,
     Refuses,
+    /// Nothing: what it said of a success before the failure arrives only now.
+    ToldLate,
     /// Nothing: we ask how it stands.
     Asked,
 }
@@ -123,9 +125,10 @@ enum Fate {
 enum Attempt {
     Accepted,
     Paid,
+    /// Refused: somebody may put right what it was refused for.
+    Refused,
+    /// Failed, perhaps after it was paid: such an attempt never pays again.
     Failed,
-    /// Paid and taken back: such an attempt never pays again.
-    Reversed,
 }
 
 type Transaction = (PaymentId, String);
@@ -422,8 +425,8 @@ impl World {
         }
     }
 
-    /// An honest gateway never pays one transaction back twice, but may say 'failed' and pay later,
-    /// or pay and take it back.
+    /// An honest gateway never pays one transaction back twice, but may refuse and pay later, pay and
+    /// take it back, and tell both in the wrong order.
     fn refund(&mut self, number: usize, attempt: u32, fate: Fate) {
         let refunds = self.orders().into_iter().flat_map(|order| {
             let ours = order.refunds.iter().filter(|refund| is_ours(refund));
@@ -461,27 +464,28 @@ impl World {
         let code = || "code".to_owned();
         let (after, news) = match (fate, before) {
             (Fate::Accepts, None) => (Attempt::Accepted, RefundNews::Accepted),
-            (Fate::Pays, None | Some(Attempt::Accepted | Attempt::Failed))
+            (Fate::Pays, None | Some(Attempt::Accepted | Attempt::Refused))
                 if self.paid_attempt(&key.0).is_none() =>
             {
                 (Attempt::Paid, RefundNews::Succeeded)
             }
-            (Fate::Fails, Some(Attempt::Paid | Attempt::Reversed)) => {
-                (Attempt::Reversed, RefundNews::Failed { code: code() })
-            }
             (Fate::Fails, _) => (Attempt::Failed, RefundNews::Failed { code: code() }),
             (Fate::Refuses, None | Some(Attempt::Accepted)) => {
-                (Attempt::Failed, RefundNews::Refused { code: code() })
+                (Attempt::Refused, RefundNews::Refused { code: code() })
             }
+            (Fate::ToldLate, Some(Attempt::Failed)) => (Attempt::Failed, RefundNews::Succeeded),
             (Fate::Asked, Some(state)) => (
                 state,
                 match state {
                     Attempt::Accepted => RefundNews::Accepted,
                     Attempt::Paid => RefundNews::Succeeded,
-                    Attempt::Failed | Attempt::Reversed => RefundNews::Failed { code: code() },
+                    Attempt::Refused => RefundNews::Refused { code: code() },
+                    Attempt::Failed => RefundNews::Failed { code: code() },
                 },
             ),
-            (Fate::Accepts | Fate::Pays | Fate::Refuses | Fate::Asked, _) => return None,
+            (Fate::Accepts | Fate::Pays | Fate::Refuses | Fate::ToldLate | Fate::Asked, _) => {
+                return None;
+            }
         };
         self.attempts.insert(key.clone(), after);
         Some(news)
@@ -614,6 +618,7 @@ fn fate() -> impl Strategy<Value = Fate> {
         3 => Just(Fate::Pays),
         3 => Just(Fate::Fails),
         1 => Just(Fate::Refuses),
+        2 => Just(Fate::ToldLate),
         2 => Just(Fate::Asked),
     ]
 }

@@ -188,7 +188,7 @@ fn new_refund(
         updated_at: env.now,
         attention: None,
         extra_attempts: 0,
-        reversed_attempts: vec![],
+        failed_attempts: vec![],
         paid_at: Some(capture.paid_at),
     }
 }

@@ -49,7 +49,7 @@ pub enum RefundNews {
 /// A refund's next state, and whether its task is done; `None` if the news changes nothing.
 ///
 /// News of an earlier attempt says nothing of the current one, except that money that arrived by
-/// it has arrived.
+/// it has arrived. Of an attempt that failed no success is believed any more: it is the older word.
 #[must_use]
 pub fn next_refund(
     refund: &Refund,
@@ -62,11 +62,10 @@ pub fn next_refund(
     match (refund.status, news) {
         (RefundStatus::Succeeded, RefundNews::Failed { .. }) if attempt == refund.attempt => {
             // A success that turned into a failure opens the next attempt.
-            next.reversed_attempts.push(attempt);
             return Some(another_attempt(next, "refund_reversed", env));
         }
         (RefundStatus::Succeeded, _) => return None,
-        (_, RefundNews::Succeeded) if refund.reversed_attempts.contains(&attempt) => return None,
+        (_, RefundNews::Succeeded) if refund.failed_attempts.contains(&attempt) => return None,
         (_, RefundNews::Succeeded) => {
             // The attempt that the money arrived by is the current one from now on: only its own
             // failure can take the money back, and no other's may send it again.
@@ -106,6 +105,7 @@ pub fn next_refund(
 }
 
 fn another_attempt(mut refund: Refund, code: &str, env: Env<'_>) -> Refund {
+    refund.failed_attempts.push(refund.attempt);
     if refund.attempt >= attempts_max(&refund) {
         refund.status = RefundStatus::NeedsAttention;
         refund.attention = Some(code.to_owned());
@@ -316,7 +316,7 @@ pub fn record_foreign(
         updated_at: env.now,
         attention: Some(why.to_owned()),
         extra_attempts: 0,
-        reversed_attempts: vec![],
+        failed_attempts: vec![],
         paid_at: None,
     });
     change.put_back(order);

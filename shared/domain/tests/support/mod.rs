@@ -248,7 +248,7 @@ pub(crate) fn refund(payment: &PaymentId, transaction_id: &str, amount: Money) -
         updated_at: t(0),
         attention: None,
         extra_attempts: 0,
-        reversed_attempts: vec![],
+        failed_attempts: vec![],
         paid_at: None,
     }
 }

@@ -182,7 +182,7 @@ pub(crate) fn refund(payment_id: &PaymentId, reason: RefundReason, status: Refun
         updated_at: t(5),
         attention: Some("many_tries".to_owned()),
         extra_attempts: 1,
-        reversed_attempts: vec![1],
+        failed_attempts: vec![1],
         paid_at: Some(t(4)),
     }
 }
