@@ -81,10 +81,11 @@ fn check_names_its_field(document: &Value, pointer: &str) {
 /// The gateway's field that the error of a document names, written like `alipay.verify_keys.0`;
 /// nothing where it opens.
 fn named(document: &Value) -> Option<String> {
-    match open_secrets(&document.to_string()).err()? {
-        ConfigError::Gateways(error) => Some(error.field.replace('[', ".").replace(']', "")),
-        other => panic!("a gateway's setting is at fault, not {other:?}"),
-    }
+    let error = open_secrets(&document.to_string()).err()?;
+    let ConfigError::Gateways(error) = error else {
+        panic!("a gateway's setting is at fault, not {error:?}");
+    };
+    Some(error.field.replace('[', ".").replace(']', ""))
 }
 
 /// Takes a value out of the object or list that it is in.
