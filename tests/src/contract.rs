@@ -145,7 +145,13 @@ fn check_answer(exchange: &Exchange, described: &Described) -> Result<(), String
     let kind = media_type(&exchange.headers);
     let schema = described.content.get(&kind);
     let schema = schema.ok_or_else(|| format!("no word about {kind:?}"))?;
-    schema.check_json(&exchange.body, "the answer")
+    match kind.as_str() {
+        "text/plain" => {
+            let text = std::str::from_utf8(&exchange.body).map_err(|error| error.to_string())?;
+            schema.check_text(text, "the answer")
+        }
+        _ => schema.check_json(&exchange.body, "the answer"),
+    }
 }
 
 /// An accepted request must be one that the description allows.

@@ -244,17 +244,15 @@ impl Gateway for Stripe {
 
     fn acknowledge(&self, acknowledgement: Acknowledgement) -> Response<Bytes> {
         match acknowledgement {
-            Acknowledgement::Done => answer::empty(StatusCode::OK),
+            Acknowledgement::Done => plain(StatusCode::OK, "recorded"),
             Acknowledgement::Retry => {
-                failure(StatusCode::INTERNAL_SERVER_ERROR, "not stored yet, send it again")
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "not stored yet, send it again")
             }
-            Acknowledgement::Refused(distrust) => {
-                failure(StatusCode::BAD_REQUEST, distrust.as_str())
-            }
+            Acknowledgement::Refused(distrust) => plain(StatusCode::BAD_REQUEST, distrust.as_str()),
         }
     }
 }
 
-fn failure(status: StatusCode, text: &'static str) -> Response<Bytes> {
+fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
     answer::with_body(status, "text/plain", text)
 }
