@@ -49,10 +49,9 @@ pub fn check(bytes: &[u8]) {
         check_shows_nothing(open_secrets(&marked.to_string()), pointer);
     }
     if opened.is_ok() {
-        // One value for each input: opening reads keys, which takes its time.
-        let pointers: Vec<_> = pointers.iter().filter(|at| at.starts_with("/gateways/")).collect();
-        let at = bytes.len() % pointers.len();
-        check_names_its_field(&document, pointers[at]);
+        for pointer in pointers.iter().filter(|at| at.starts_with("/gateways/")) {
+            check_names_its_field(&document, pointer);
+        }
     }
 }
 
