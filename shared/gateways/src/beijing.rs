@@ -4,8 +4,11 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
+/// How long an instant is that is written with all its digits.
+const INSTANT_LEN: usize = "2026-11-23 23:59:59".len();
+
 /// Eight hours ahead of UTC, all year.
-const BEIJING: Offset = Offset::constant(8);
+pub(crate) const BEIJING: Offset = Offset::constant(8);
 
 /// Date and time in whole seconds, with `separator` between them.
 pub(crate) fn text(at: Timestamp, separator: char) -> String {
@@ -23,6 +26,31 @@ pub(crate) fn text(at: Timestamp, separator: char) -> String {
 
 /// The instant of `yyyy-MM-dd HH:mm:ss`; `None` if it is anything else.
 pub(crate) fn instant(text: &str) -> Option<Timestamp> {
-    let local = DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
+    // A parser alone would take fewer digits.
+    let is_whole = text.len() == INSTANT_LEN;
+    let local = is_whole.then(|| DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok())??;
     BEIJING.to_timestamp(local).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_read_in_beijing_time_and_only_with_all_its_digits() {
+        let read = instant("2026-11-23 23:59:59").unwrap();
+        assert_eq!(read.to_string(), "2026-11-23T15:59:59Z");
+        for text in [
+            "2026-11-23",
+            "2026-11-23 23:59",
+            "2026-11-23 24:00:00",
+            "2026-02-30 00:00:00",
+            "2026-11-23T23:59:59",
+            "2026-1-23 23:59:59",
+            "2026-1-23 23:59:59 ",
+            "",
+        ] {
+            assert_eq!(instant(text), None, "{text:?}");
+        }
+    }
 }
