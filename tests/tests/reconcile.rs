@@ -113,12 +113,19 @@ impl Day {
         expect(200, self.world.admin().post(INVOKE, &ask).await.unwrap())
     }
 
+    /// What the gateway took and gave back. Codes may end by themselves meanwhile.
+    async fn money(&self) -> Vec<[Value; 3]> {
+        let fields = ["payment_id", "captured", "refunded"];
+        let ledger = self.world.ledger().await;
+        ledger.iter().map(|payment| fields.map(|field| payment[field].clone())).collect()
+    }
+
     /// The report of the day's bill, which must leave all money and all bookings as they are.
     async fn reconcile(&self) -> Value {
         self.next_noon();
-        let money = self.world.money().await;
+        let money = self.money().await;
         let report = self.invoke(self.ask()).await;
-        assert_eq!(self.world.money().await, money, "reconciling moves no money");
+        assert_eq!(self.money().await, money, "reconciling moves no money");
         let one = report["gateways"][0].clone();
         assert_eq!((&one["gateway"], &one["day"]), (&json!(gateway()), &json!(self.day)));
         one
@@ -379,6 +386,18 @@ async fn what_the_merchant_sells_elsewhere_is_listed_and_not_flagged() {
 }
 
 #[tokio::test]
+async fn a_bill_of_more_rows_than_a_page_has_is_read_to_its_end() {
+    let day = Day::begin().await;
+    day.bought("alice").await;
+    for number in 0..105 {
+        let made = day.code(&format!("SHOP_{number:05}"), "").await;
+        day.force(&made).await;
+    }
+    let report = day.reconcile().await;
+    check(&report, "agrees", 0, json!({ "in_both": [1, 0], "foreign": [105, 0] }));
+}
+
+#[tokio::test]
 async fn money_of_ours_whose_payment_is_stored_nowhere_is_flagged_once() {
     let day = Day::begin().await;
     let stored = day.world.booking_of("alice", "desk-order").await;
@@ -411,6 +430,7 @@ async fn money_of_ours_whose_payment_is_stored_nowhere_is_flagged_once() {
 async fn a_refund_by_hand_whose_notification_is_lost_is_stored_and_flagged_as_one() {
     let day = Day::begin().await;
     let (window, made, paid) = day.bought("alice").await;
+    let term = window.look().await["term"].clone();
     let number = day.refund_by_hand(&made, &paid).await;
     check(
         &day.reconcile().await,
@@ -426,7 +446,7 @@ async fn a_refund_by_hand_whose_notification_is_lost_is_stored_and_flagged_as_on
     let told = day.world.nobody().post("/simulator/replay", &replay).await.unwrap();
     assert_eq!(expect(200, told)["status"], acknowledged());
     assert_eq!(day.waiting().await, waiting);
-    assert_eq!(window.look().await["status"], "active", "the booking stays as it was bought");
+    assert_eq!(window.look().await["term"], term, "the booking stays as it was bought");
 }
 
 #[tokio::test]
