@@ -388,7 +388,7 @@ async fn what_was_done_about_one_thing_is_found_however_much_was_done_since() {
         }
         // More than a page between the two.
         for number in 0..8 {
-            let sk = format!("audit#{}#{number}", t(1).as_millisecond());
+            let sk = format!("audit#{:015}#{number}", t(1).as_millisecond());
             place.put_large(&format!("booking#{}", booking.booking_id.key()), &sk).await;
         }
         let id = &booking.booking_id;
