@@ -1,29 +1,72 @@
-//! Gateways' bills against the record, over HTTP: what is found, and that nothing is moved by it.
+//! A gateway's bill against the record, over HTTP: what is found, and that nothing is moved by it.
 
 use domain::gateway::GatewayName;
 use domain::ids::Echo;
-use gateways::{CreateOutcome, RefundOutcome, RefundRequest};
+use gateways::CreateOutcome;
+use gateways::bill::last_day;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use runtime::gateway_calls;
 use serde_json::{Value, json};
 use tests::faults::{Failure, Fate, Faults, Side};
-use tests::quiet::{owed, tell};
-use tests::{Window, World, expect, expect_problem, order_in, text};
+use tests::gateway::EVERY_GATEWAY;
+use tests::quiet::{at_gateway, owed, tell};
+use tests::{
+    GLANCE, PATIENCE, Window, World, acknowledged, expect, expect_problem, gateway, gateway_name,
+    order_in, text,
+};
 
 const INVOKE: &str = "/2015-03-31/functions/reconcile/invocations";
-const BEIJING: Offset = Offset::constant(8);
 
-fn wechat() -> GatewayName {
-    GatewayName::parse("wechat_pay").unwrap()
+/// How the bill of this run's gateway differs from the others'.
+struct Kind {
+    /// The last moment at which the bill of the day is not there: the day after it, or not, and
+    /// the hour, minute and second.
+    not_there: (bool, [i8; 3]),
+    /// What is said until then.
+    says: &'static str,
+    /// Whether it carries the echo. Without it, money whose payment is stored nowhere cannot be
+    /// told from what the merchant sells elsewhere.
+    carries_echo: bool,
+    /// An echo that is not ours, with what ends a value of the bill where it may have that.
+    foreign_echo: &'static str,
+    /// How many calls a run makes that raises one thing.
+    calls: u32,
+    /// What the last call for a bill names.
+    last_call: &'static str,
 }
 
-fn beijing(day: Date, hour: i8, minute: i8, second: i8) -> Timestamp {
-    BEIJING.to_timestamp(day.at(hour, minute, second, 0)).unwrap()
+fn kind() -> Kind {
+    match gateway() {
+        "alipay" => Kind {
+            not_there: (true, [8, 59, 59]),
+            says: "bill_not_exist",
+            carries_echo: false,
+            foreign_echo: "lp1.not%2C%60ours",
+            calls: 14,
+            last_call: "downloadBillFile",
+        },
+        "stripe" => Kind {
+            not_there: (false, [23, 59, 59]),
+            says: "day_not_over",
+            carries_echo: true,
+            foreign_echo: "lp1.not,`ours",
+            calls: 13,
+            last_call: "balance_transactions",
+        },
+        _ => Kind {
+            not_there: (true, [9, 59, 59]),
+            says: "STATEMENT_CREATING",
+            carries_echo: true,
+            foreign_echo: "lp1.not,`ours",
+            calls: 14,
+            last_call: "billdownload",
+        },
+    }
 }
 
-/// A world whose gateway says nothing by itself, at noon of a day in Beijing.
+/// A world whose gateway says nothing by itself, at noon of a day in the gateway's calendar.
 struct Day {
     world: World,
     day: Date,
@@ -41,28 +84,50 @@ impl Day {
         })
         .await;
         world.faults(json!({ "notifications_dropped": 1.0, "refund_delay_ms": 0 })).await;
-        let day = BEIJING.to_datetime(world.clock.now()).date().tomorrow().unwrap();
-        world.clock.set(beijing(day, 12, 0, 0));
-        Self { world, day }
+        let today = offset(&world).to_datetime(world.clock.now()).date();
+        let day = Self { world, day: today.tomorrow().unwrap() };
+        day.world.clock.set(day.at(12, 0, 0));
+        day
     }
 
-    /// When the bill of the day is there.
-    fn next_morning(&self) {
-        self.world.clock.set(beijing(self.day.tomorrow().unwrap(), 10, 30, 0));
+    fn at(&self, hour: i8, minute: i8, second: i8) -> Timestamp {
+        offset(&self.world).to_timestamp(self.day.at(hour, minute, second, 0)).unwrap()
+    }
+
+    /// The day after, in the same world.
+    fn next(self) -> Self {
+        Self { day: self.day.tomorrow().unwrap(), ..self }
+    }
+
+    /// When the bill of the day is there, an empty one included: noon of the next day.
+    fn next_noon(&self) {
+        let noon = self.at(12, 0, 0).checked_add(SignedDuration::from_hours(24)).unwrap();
+        self.world.clock.set(noon);
+    }
+
+    fn ask(&self) -> Value {
+        json!({ "day": self.day, "gateway": gateway() })
     }
 
     async fn invoke(&self, ask: Value) -> Value {
         expect(200, self.world.admin().post(INVOKE, &ask).await.unwrap())
     }
 
+    /// What the gateway took and gave back. Codes may end by themselves meanwhile.
+    async fn money(&self) -> Vec<[Value; 3]> {
+        let fields = ["payment_id", "captured", "refunded"];
+        let ledger = self.world.ledger().await;
+        ledger.iter().map(|payment| fields.map(|field| payment[field].clone())).collect()
+    }
+
     /// The report of the day's bill, which must leave all money and all bookings as they are.
     async fn reconcile(&self) -> Value {
-        self.next_morning();
-        let money = self.world.money().await;
-        let report = self.invoke(json!({ "day": self.day, "gateway": "wechat_pay" })).await;
-        assert_eq!(self.world.money().await, money, "reconciling moves no money");
+        self.next_noon();
+        let money = self.money().await;
+        let report = self.invoke(self.ask()).await;
+        assert_eq!(self.money().await, money, "reconciling moves no money");
         let one = report["gateways"][0].clone();
-        assert_eq!((&one["gateway"], &one["day"]), (&json!("wechat_pay"), &json!(self.day)));
+        assert_eq!((&one["gateway"], &one["day"]), (&json!(gateway()), &json!(self.day)));
         one
     }
 
@@ -95,7 +160,7 @@ impl Day {
     /// A code made with our own credentials for a payment that is stored nowhere.
     async fn code(&self, payment_id: &str, echo: &str) -> Value {
         let deps = &self.world.stack.deps;
-        let gateway = deps.gateway(&wechat()).unwrap();
+        let gateway = deps.gateway(&gateway_name()).unwrap();
         let body = gateway.create_body(&gateways::NewPayment {
             payment_id,
             description: "Tea,`and cake",
@@ -111,19 +176,18 @@ impl Day {
         }
     }
 
-    /// Somebody refunds by hand, in full.
-    async fn refund_by_hand(&self, made: &Value, paid: &Value, number: &str) {
-        let deps = &self.world.stack.deps;
-        let refund = RefundRequest {
-            payment_id: &text(&made["payment"]["payment_id"]),
-            transaction_id: &text(&paid["transaction_id"]),
-            number,
-            amount: serde_json::from_value(made["order"]["amount"].clone()).unwrap(),
-            reason: "by hand",
-        };
-        let gateway = deps.gateway(&wechat()).unwrap();
-        let outcome = gateway_calls::refund(deps, gateway.as_ref(), &refund).await;
-        assert_eq!(outcome, RefundOutcome::Processing);
+    /// Somebody refunds by hand, in full, and the money is back; answers the gateway's number.
+    async fn refund_by_hand(&self, made: &Value, paid: &Value) -> String {
+        let refund = json!({ "transaction_id": paid["transaction_id"] });
+        let told = self.world.nobody().post("/simulator/refund", &refund).await.unwrap();
+        let number = text(&expect(200, told)["refund_no"]);
+        for _ in 0..PATIENCE.as_millis().checked_div(GLANCE.as_millis()).unwrap() {
+            if at_gateway(&self.world, made).await[0]["status"] == "success" {
+                return number;
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+        panic!("the gateway has not given {number} back");
     }
 
     /// The gateway tells of money that its ledger may have otherwise, or not at all.
@@ -139,6 +203,7 @@ impl Day {
             attempt: 1,
         });
         let mut body = json!({
+            "gateway": gateway(),
             "out_trade_no": made["payment"]["payment_id"],
             "attach": echo,
             "amount": made["order"]["amount"],
@@ -146,8 +211,13 @@ impl Day {
         });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let told = self.world.nobody().post("/simulator/notify", &body).await.unwrap();
-        assert_eq!(expect(200, told)["status"], 204);
+        assert_eq!(expect(200, told)["status"], acknowledged());
     }
+}
+
+/// The calendar of the gateway's bills.
+fn offset(world: &World) -> Offset {
+    world.stack.deps.gateway(&gateway_name()).unwrap().bills().unwrap().offset()
 }
 
 /// A superseded code whose close the gateway has confirmed, as is recorded.
@@ -209,12 +279,30 @@ async fn a_day_without_trades_agrees() {
 }
 
 #[tokio::test]
+async fn every_gateways_last_day_is_compared_unless_one_is_named() {
+    let day = Day::begin().await;
+    day.bought("alice").await;
+    day.next_noon();
+    let report = day.invoke(json!({})).await;
+    let compared = report["gateways"].as_array().unwrap();
+    assert_eq!(compared.len(), EVERY_GATEWAY.len());
+    for one in compared {
+        let sold = u8::from(one["gateway"] == gateway());
+        check(one, "agrees", 0, json!({ "in_both": [sold, 0] }));
+        let name = GatewayName::parse(&text(&one["gateway"])).unwrap();
+        let deps = &day.world.stack.deps;
+        let offset = deps.gateway(&name).unwrap().bills().unwrap().offset();
+        assert_eq!(one["day"], json!(last_day(offset, deps.now())));
+    }
+}
+
+#[tokio::test]
 async fn money_captured_after_a_confirmed_close_and_never_told_is_flagged_once() {
     let day = Day::begin().await;
     let window = day.world.booking_of("alice", "desk-order").await;
     let old = closed(&day.world, &window).await;
     let paid = day.force(&old).await;
-    day.next_morning();
+    day.next_noon();
     let before = window.look().await;
     let report = day.reconcile().await;
     check(&report, "differs", 1, json!({ "not_recorded": [1, 0] }));
@@ -286,7 +374,7 @@ async fn another_amount_than_the_recorded_one_is_flagged() {
 #[tokio::test]
 async fn what_the_merchant_sells_elsewhere_is_listed_and_not_flagged() {
     let day = Day::begin().await;
-    for (number, echo) in [("SHOP-00001", ""), ("SHOP-00002", "lp1.not,`ours")] {
+    for (number, echo) in [("SHOP_00001", ""), ("SHOP_00002", kind().foreign_echo)] {
         let made = day.code(number, echo).await;
         day.force(&made).await;
     }
@@ -298,6 +386,18 @@ async fn what_the_merchant_sells_elsewhere_is_listed_and_not_flagged() {
 }
 
 #[tokio::test]
+async fn a_bill_of_more_rows_than_a_page_has_is_read_to_its_end() {
+    let day = Day::begin().await;
+    day.bought("alice").await;
+    for number in 0..105 {
+        let made = day.code(&format!("SHOP_{number:05}"), "").await;
+        day.force(&made).await;
+    }
+    let report = day.reconcile().await;
+    check(&report, "agrees", 0, json!({ "in_both": [1, 0], "foreign": [105, 0] }));
+}
+
+#[tokio::test]
 async fn money_of_ours_whose_payment_is_stored_nowhere_is_flagged_once() {
     let day = Day::begin().await;
     let stored = day.world.booking_of("alice", "desk-order").await;
@@ -305,10 +405,14 @@ async fn money_of_ours_whose_payment_is_stored_nowhere_is_flagged_once() {
     let nowhere = ids.booking("nobody", "key", &ids.product_tag("desk-order"));
     for (seed, booking_id) in [(1, nowhere), (2, stored.booking_id())] {
         let order_id = ids.order(&ids.fresh_token([seed; 16]));
-        let payment_id = ids.payment(&order_id, &wechat(), 1);
+        let payment_id = ids.payment(&order_id, &gateway_name(), 1);
         let echo = ids.seal_echo(&Echo { booking_id, order_id, order_seq: 0, attempt: 1 });
         let made = day.code(payment_id.as_str(), &echo).await;
         day.force(&made).await;
+    }
+    if !kind().carries_echo {
+        check(&day.reconcile().await, "agrees", 0, json!({ "foreign": [2, 0] }));
+        return;
     }
     check(&day.reconcile().await, "differs", 2, json!({ "not_recorded": [2, 0] }));
     check(&day.reconcile().await, "differs", 0, json!({ "not_recorded": [2, 0] }));
@@ -326,7 +430,8 @@ async fn money_of_ours_whose_payment_is_stored_nowhere_is_flagged_once() {
 async fn a_refund_by_hand_whose_notification_is_lost_is_stored_and_flagged_as_one() {
     let day = Day::begin().await;
     let (window, made, paid) = day.bought("alice").await;
-    day.refund_by_hand(&made, &paid, "BY-HAND-1").await;
+    let term = window.look().await["term"].clone();
+    let number = day.refund_by_hand(&made, &paid).await;
     check(
         &day.reconcile().await,
         "differs",
@@ -337,11 +442,11 @@ async fn a_refund_by_hand_whose_notification_is_lost_is_stored_and_flagged_as_on
     assert_eq!((waiting.len(), &waiting[0]["subject"]), (1, &json!("foreign_refund")));
     check(&day.reconcile().await, "agrees", 0, json!({ "in_both": [1, 1] }));
     // The notification at last: it is the same refund.
-    let replay = json!({ "refund_no": "BY-HAND-1" });
+    let replay = json!({ "refund_no": number });
     let told = day.world.nobody().post("/simulator/replay", &replay).await.unwrap();
-    assert_eq!(expect(200, told)["status"], 204);
+    assert_eq!(expect(200, told)["status"], acknowledged());
     assert_eq!(day.waiting().await, waiting);
-    assert_eq!(window.look().await["status"], "active", "the booking stays as it was bought");
+    assert_eq!(window.look().await["term"], term, "the booking stays as it was bought");
 }
 
 #[tokio::test]
@@ -362,29 +467,30 @@ async fn a_capture_at_the_edge_of_the_day_is_found_in_either_bill() {
     let window = day.world.booking_of("alice", "desk-order").await;
     // Booked by the gateway in the last second of the day, and told with the next day's time.
     let made = window.code_for(1).await;
-    let booked = beijing(day.day, 23, 59, 59);
+    let booked = day.at(23, 59, 59);
     let code_url = &made["payment"]["code_url"];
     let paid = day.world.pay_with(json!({ "code_url": code_url, "paid_at": booked })).await;
     let told = json!({
         "transaction_id": paid["transaction_id"],
-        "success_time": beijing(day.day.tomorrow().unwrap(), 0, 0, 0),
+        "success_time": booked.checked_add(SignedDuration::from_secs(1)).unwrap(),
     });
     day.tell_by_hand(&window, &made, told).await;
     check(&day.reconcile().await, "agrees", 0, json!({ "in_both": [1, 0] }));
     // The next day's bill is compared with what is recorded for that day.
-    let next = Day { day: day.day.tomorrow().unwrap(), world: day.world };
-    check(&next.reconcile().await, "agrees", 0, json!({}));
+    check(&day.next().reconcile().await, "agrees", 0, json!({}));
 }
 
 #[tokio::test]
 async fn a_bill_that_is_not_there_yet_fails_and_says_so() {
     let day = Day::begin().await;
     day.bought("alice").await;
-    day.world.clock.set(beijing(day.day.tomorrow().unwrap(), 9, 59, 59));
-    // What is asked for unless a day is given.
-    let report = day.invoke(json!({})).await["gateways"][0].clone();
+    let Kind { not_there: (is_next_day, [hour, minute, second]), says, .. } = kind();
+    let hours = if is_next_day { 24 } else { 0 };
+    let moment = day.at(hour, minute, second).checked_add(SignedDuration::from_hours(hours));
+    day.world.clock.set(moment.unwrap());
+    let report = day.invoke(day.ask()).await["gateways"][0].clone();
     assert_eq!((&report["status"], &report["day"]), (&json!("failed"), &json!(day.day)));
-    assert!(text(&report["error"]).contains("STATEMENT_CREATING"), "{report:#}");
+    assert!(text(&report["error"]).contains(says), "{report:#}");
     check(&day.reconcile().await, "agrees", 0, json!({ "in_both": [1, 0] }));
 }
 
@@ -399,11 +505,11 @@ async fn a_run_that_breaks_anywhere_is_repaired_by_the_next() {
     let window = day.world.booking_of("alice", "desk-order").await;
     let old = closed(&day.world, &window).await;
     day.force(&old).await;
-    day.next_morning();
-    let ask = json!({ "day": day.day, "gateway": "wechat_pay" });
+    day.next_noon();
+    let ask = day.ask();
     // From the last call to the first, so that the one that raises is met first.
     let mut raised = 0;
-    for number in (1..=14).rev() {
+    for number in (1..=kind().calls).rev() {
         for fate in [Fate::FailsBefore(Failure::NoAnswer), Fate::FailsAfter(Failure::NoAnswer)] {
             faults.follow(move |call| if call.number == number { fate } else { Fate::Works });
             let report = day.invoke(ask.clone()).await;
@@ -421,9 +527,9 @@ async fn the_gateway_failing_in_the_middle_leaves_no_half_bill() {
     let faults = Faults::default();
     let day = Day::begin_with(|options| options.wrap_gateways = Some(faults.wrap_gateways())).await;
     day.bought("alice").await;
-    day.next_morning();
+    day.next_noon();
     faults.follow(|call| match call.side {
-        Side::Gateway if call.operation.contains("billdownload") => {
+        Side::Gateway if call.operation.contains(kind().last_call) => {
             Fate::FailsAfter(Failure::NoAnswer)
         }
         Side::Gateway | Side::Store => Fate::Works,

@@ -11,6 +11,7 @@
 //! (`N`) and nothing ever happens, until the same number is sent again under another plan;
 //! `abnormal` refuses because the trade is frozen, which only a person can change.
 
+mod bill;
 mod cancel;
 mod close;
 mod fields;
@@ -33,6 +34,9 @@ pub const MOUNT_PATH: &str = "/simulator/alipay";
 
 /// Where the gateway listens: one address for all methods.
 pub const GATEWAY_PATH: &str = "/simulator/alipay/gateway.do";
+
+/// Where the bills are downloaded whose addresses it gives out.
+pub const BILL_PATH: &str = "/simulator/alipay/downloadBillFile.resource";
 
 /// The one app that this server knows.
 pub(crate) const APP_ID: &str = "2021000000000001";

@@ -7,6 +7,7 @@
 //! ```text
 //! /simulator/wechat_pay/v3/…   WeChat Pay API v3, Native, signed both ways
 //! /simulator/alipay/gateway.do Alipay open platform, precreated QR codes, RSA2
+//! /simulator/alipay/downloadBillFile.resource   Alipay's bills
 //! /simulator/alipay/key        which of its keys Alipay signs with
 //! /simulator/scan              the customer's wallet scans a code and does not pay yet
 //! /simulator/stripe/v1/…       Stripe API, Checkout Sessions and PaymentIntents, webhooks
@@ -99,6 +100,7 @@ impl Simulator {
             .route("/simulator/refund", post(control::refund))
             .route("/simulator/alipay/key", put(control::set_alipay_key))
             .route(alipay::GATEWAY_PATH, any(alipay::server::serve))
+            .route(alipay::BILL_PATH, get(alipay::server::serve_bill))
             .route("/simulator/dispute", post(control::dispute))
             .route("/simulator/stripe/{*path}", any(stripe::server::serve))
             .route("/simulator/wechat_pay/{*path}", any(wechat_pay::server::serve))

@@ -11,6 +11,7 @@
 //! - `failed_later`: `pending`, `succeeded`, and `failed` after the same delay once more.
 
 mod authorization;
+mod balance;
 pub(crate) mod book;
 pub(crate) mod console;
 mod currency;

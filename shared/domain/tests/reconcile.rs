@@ -217,6 +217,30 @@ fn more_captures_than_are_kept_are_counted_all_the_same() {
     assert_eq!(compared.only_here_sums.count, u64::try_from(ONLY_HERE_MAX).unwrap() + 1);
 }
 
+#[test]
+fn thousands_of_orders_pass_a_bill_and_no_more_is_held_than_the_bill_has() {
+    const IN_BILL: u32 = 1_000;
+    const RECORDED: u32 = 5_000;
+    let one = paid(Some(FROM_MS));
+    let numbered = |number: u32| {
+        let mut token = [0; 16];
+        token[..4].copy_from_slice(&number.to_be_bytes());
+        let mut order = one.clone();
+        order.order_id = IDS.order(&IDS.fresh_token(token));
+        order.payments[0].payment_id = IDS.payment(&order.order_id, &WECHAT, 1);
+        order
+    };
+    let rows = (0..IN_BILL).map(|number| row(&numbered(number), TRANSACTION, one.amount));
+    let mut comparison = Comparison::new(&IDS, WECHAT.clone(), day(), rows.collect(), &[]);
+    for number in 0..RECORDED {
+        comparison.see_order("key", &numbered(number));
+    }
+    let compared = comparison.finish();
+    assert_eq!(compared.in_both.payments.count, u64::from(IN_BILL));
+    assert_eq!(compared.only_here_sums.count, u64::from(RECORDED - IN_BILL));
+    assert_eq!((compared.open.len(), compared.only_here.len()), (0, ONLY_HERE_MAX));
+}
+
 fn unmatched(order: &Order) -> Unmatched {
     let capture = capture(TRANSACTION, order.amount, FROM_MS);
     let booking_id = pending().booking_id;

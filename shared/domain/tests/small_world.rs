@@ -425,8 +425,8 @@ impl World {
         }
     }
 
-    /// An honest gateway never pays one transaction back twice, but may refuse and pay later, pay and
-    /// take it back, and tell both in the wrong order.
+    /// An honest gateway never pays one transaction back twice, but may refuse and pay later, pay
+    /// and take it back, and tell both in the wrong order.
     fn refund(&mut self, number: usize, attempt: u32, fate: Fate) {
         let refunds = self.orders().into_iter().flat_map(|order| {
             let ours = order.refunds.iter().filter(|refund| is_ours(refund));

@@ -6,13 +6,13 @@
 //! Creating makes no trade: the trade, and with it `trade_no`, begins when a payer scans the code.
 //! `alipay.trade.cancel` is never called, because it silently refunds what was paid.
 
+mod bill;
 mod notification;
 mod reply;
 mod request;
 mod settings;
 mod trust;
 mod wire;
-mod yuan;
 
 use std::fmt;
 
@@ -31,6 +31,7 @@ use crate::settings::{SettingsError, identifier};
 use crate::{
     Acknowledgement, AmountLimits, CloseOutcome, CreateOutcome, Distrust, Event, Gateway,
     NewPayment, Owner, PaymentRef, QueryOutcome, RefundOutcome, RefundRequest, Refusal, Stamp,
+    yuan,
 };
 
 pub use self::settings::AlipaySettings;
@@ -181,12 +182,12 @@ impl Gateway for Alipay {
         self.events(&self.verify_keys.check_notification(body)?)
     }
 
-    /// The gateway looks at the body alone, which must be exactly `success`. Source: "异步通知说明",
-    /// read 2026-11-23.
     fn bills(&self) -> Option<&dyn Bills> {
-        None
+        Some(self)
     }
 
+    /// The gateway looks at the body alone, which must be exactly `success`. Source: "异步通知说明",
+    /// read 2026-11-23.
     fn acknowledge(&self, acknowledgement: Acknowledgement) -> Response<Bytes> {
         match acknowledgement {
             Acknowledgement::Done => answer(StatusCode::OK, "success"),

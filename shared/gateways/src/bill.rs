@@ -3,24 +3,17 @@
 //! Like everything of an adapter this is pure: a bill is read in steps, each a request and the
 //! reading of its reply, and somebody else sends them.
 
-pub mod alipay;
-pub mod stripe;
-
 use bytes::Bytes;
 use domain::reconcile::{BillRow, Window};
 use http::{Request, Response};
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::Date;
 use jiff::tz::Offset;
 
 use crate::{Refusal, Stamp};
 
 /// How many rows a bill may have: what is held in memory at once.
 pub const BILL_ROWS_MAX: usize = 100_000;
-/// The length of a moment as bills write it.
-const MOMENT_LEN: usize = "2026-11-23 23:59:59".len();
-/// Beijing time, in hours ahead of UTC: the calendar of WeChat Pay and Alipay.
-pub(crate) const BEIJING: Offset = Offset::constant(8);
 
 /// What to ask next for a bill.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -91,50 +84,18 @@ pub fn last_day(offset: Offset, now: Timestamp) -> Date {
     today.yesterday().unwrap_or(today)
 }
 
-/// A moment of Beijing time as bills write it, `2026-11-23 23:59:59`.
-pub(crate) fn beijing_moment(text: &str) -> Option<Timestamp> {
-    // A date alone would be read as its first moment.
-    let text = text.trim();
-    let moment: DateTime = (text.len() == MOMENT_LEN).then(|| text.parse().ok())??;
-    BEIJING.to_timestamp(moment).ok()
-}
-
-/// Yuan with at most two decimals, `12.80`, as fen; `None` for what is no such number, a negative
-/// one included.
-pub(crate) fn fen(text: &str) -> Option<i64> {
-    let (yuan, decimals) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
-    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if yuan.is_empty() || decimals.len() > 2 || !is_number(yuan) || !is_number(decimals) {
-        return None;
-    }
-    let decimals: i64 = format!("{decimals:0<2}").parse().ok()?;
-    yuan.parse::<i64>().ok()?.checked_mul(100)?.checked_add(decimals)
+/// What every gateway's bill is until its day is over, whatever the gateway says of it: half a
+/// bill, which is none. `None` once the day is over.
+pub(crate) fn unfinished(offset: Offset, day: Date, now: Timestamp) -> Option<BillOutcome> {
+    let is_over = window(offset, day).is_some_and(|window| window.until <= now);
+    let refusal = || Refusal::new(0, "day_not_over", "its day is not over");
+    (!is_over).then(|| BillOutcome::NotReady(refusal()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn yuan_are_read_to_the_fen_and_nothing_else_is() {
-        for (text, expected) in [
-            ("0.01", Some(1)),
-            ("12.80", Some(1280)),
-            ("12.8", Some(1280)),
-            ("12", Some(1200)),
-            (" 0.00 ", Some(0)),
-            ("12.801", None),
-            ("-0.01", None),
-            (".5", None),
-            ("1,000.00", None),
-            ("1e3", None),
-            ("", None),
-            ("92233720368547758.08", None),
-            ("92233720368547758.07", Some(i64::MAX)),
-        ] {
-            assert_eq!(fen(text), expected, "{text:?}");
-        }
-    }
+    use crate::beijing::BEIJING;
 
     #[test]
     fn a_day_is_the_calendar_day_of_its_offset() {
@@ -152,13 +113,15 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_read_in_beijing_time() {
-        let read = beijing_moment("2026-11-23 23:59:59").unwrap();
-        assert_eq!(read.to_string(), "2026-11-23T15:59:59Z");
-        for text in
-            ["2026-11-23", "2026-11-23 23:59", "2026-11-23 24:00:00", "2026-02-30 00:00:00", ""]
-        {
-            assert_eq!(beijing_moment(text), None, "{text:?}");
+    fn a_bill_is_unfinished_until_the_first_moment_of_the_next_day() {
+        let day: Date = "2026-11-23".parse().unwrap();
+        for (now, expected) in [
+            ("2026-11-23T00:00:00Z", true),
+            ("2026-11-23T15:59:59.999Z", true),
+            ("2026-11-23T16:00:00Z", false),
+        ] {
+            let outcome = unfinished(BEIJING, day, now.parse().unwrap());
+            assert_eq!(outcome.is_some(), expected, "{now}");
         }
     }
 }

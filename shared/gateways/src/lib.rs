@@ -17,6 +17,7 @@ pub mod settings;
 pub mod stripe;
 mod text;
 pub mod wechat_pay;
+mod yuan;
 
 use bytes::Bytes;
 use domain::gateway::{Capture, GatewayName};

@@ -6,6 +6,7 @@
 //!
 //! The transaction is the PaymentIntent: it captures at most once.
 
+mod bill;
 mod currency;
 mod notification;
 mod reply;
@@ -236,12 +237,12 @@ impl Gateway for Stripe {
         self.events(body)
     }
 
-    /// Any 2xx is an acknowledgement and everything else is sent again; bodies are only shown in
-    /// the dashboard. Source: <https://docs.stripe.com/webhooks>, read 2026-11-24.
     fn bills(&self) -> Option<&dyn Bills> {
-        None
+        Some(self)
     }
 
+    /// Any 2xx is an acknowledgement and everything else is sent again; bodies are only shown in
+    /// the dashboard. Source: <https://docs.stripe.com/webhooks>, read 2026-11-24.
     fn acknowledge(&self, acknowledgement: Acknowledgement) -> Response<Bytes> {
         match acknowledgement {
             Acknowledgement::Done => plain(StatusCode::OK, "recorded"),

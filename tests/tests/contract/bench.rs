@@ -9,11 +9,15 @@ use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use domain::gateway::{Capture, GatewayName};
 use domain::money::{Currency, Money};
+use domain::reconcile::BillRow;
+use gateways::bill::{BillOutcome, BillStep, Bills};
 use gateways::{
     Acknowledgement, CloseOutcome, CreateOutcome, Distrust, Event, Gateway, NewPayment, Owner,
     PaymentRef, QueryOutcome, RefundOutcome, RefundRequest, Refusal, Stamp,
 };
-use http::{Method, Request, Response};
+use http::header::HOST;
+use http::{HeaderValue, Method, Request, Response};
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use runtime::config::open_secrets;
 use runtime::deps::Randomness;
@@ -48,6 +52,10 @@ pub struct Kind {
     pub tells_disputes: bool,
     /// Whether a refund that succeeded may fail later.
     pub takes_refunds_back: bool,
+    /// Whether its bill carries the echo.
+    pub bills_carry_echo: bool,
+    /// Whether something in a bill shows that a byte of it was changed on the way.
+    pub bills_are_vouched_for: bool,
 }
 
 /// The adapter, its gateway, and a merchant's bare hands.
@@ -125,7 +133,10 @@ impl Bench {
     }
 
     /// Sends a request to the gateway.
-    pub async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
+    pub async fn send(&self, mut request: Request<Bytes>) -> Response<Bytes> {
+        // As any client says where it thinks that it is.
+        let host = request.uri().authority().map(|it| HeaderValue::from_str(it.as_str()).unwrap());
+        request.headers_mut().extend(host.map(|host| (HOST, host)));
         let answer = self.routes.clone().call(request.map(Body::from)).await.unwrap();
         let (parts, body) = answer.into_parts();
         // A reply that breaks off is as good as none.
@@ -240,6 +251,60 @@ impl Bench {
             tokio::time::sleep(GLANCE).await;
         }
         panic!("never finished: {last:?}")
+    }
+
+    pub fn bills(&self) -> &dyn Bills {
+        self.gateway.bills().unwrap_or_else(|| panic!("{} writes no bill", self.kind.name))
+    }
+
+    /// Turns the clock to the next noon in the calendar of the gateway's bills, when the bill of
+    /// the day before is there; answers the day that has begun.
+    pub fn at_noon(&self) -> Date {
+        let offset = self.bills().offset();
+        let day = offset.to_datetime(self.clock.now()).date().tomorrow().unwrap();
+        self.clock.set(offset.to_timestamp(day.at(12, 0, 0, 0)).unwrap());
+        day
+    }
+
+    /// Asks for a step of a bill.
+    async fn bill_step(&self, step: &BillStep) -> (Response<Bytes>, BillOutcome) {
+        let reply = self.send(self.bills().ask(step, self.stamp())).await;
+        let outcome = self.bills().read(step, &reply, self.clock.now());
+        (reply, outcome)
+    }
+
+    /// The rows of a day's bill.
+    ///
+    /// # Errors
+    /// What a step answered that was not read.
+    pub async fn bill(&self, day: Date) -> Result<Vec<BillRow>, BillOutcome> {
+        let (mut all, mut step) = (vec![], BillStep::Day(day));
+        for _ in 0..GLANCES_MAX {
+            match self.bill_step(&step).await.1 {
+                BillOutcome::Read { rows, next } => {
+                    all.extend(rows);
+                    let Some(next) = next else { return Ok(all) };
+                    step = next;
+                }
+                outcome @ (BillOutcome::NotReady(_) | BillOutcome::Unknown(_)) => {
+                    return Err(outcome);
+                }
+            }
+        }
+        panic!("the bill never ends")
+    }
+
+    /// The last step of a day's bill, and what it was answered.
+    pub async fn last_of_bill(&self, day: Date) -> (BillStep, Response<Bytes>) {
+        let mut step = BillStep::Day(day);
+        for _ in 0..GLANCES_MAX {
+            match self.bill_step(&step).await {
+                (_, BillOutcome::Read { next: Some(next), .. }) => step = next,
+                (reply, BillOutcome::Read { next: None, .. }) => return (step, reply),
+                (_, outcome) => panic!("{outcome:?}"),
+            }
+        }
+        panic!("the bill never ends")
     }
 
     /// What the gateway holds of a payment.

@@ -7,6 +7,8 @@ use api::request::Request as ApiRequest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use domain::reconcile::RowKind;
+use gateways::bill::BillOutcome;
 use gateways::{
     Acknowledgement, CloseOutcome, CreateOutcome, Distrust, Event, PaymentRef, QueryOutcome,
     RefundOutcome, RefundRequest,
@@ -14,7 +16,7 @@ use gateways::{
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Kind, cny, echo, number, refund_number, refund_of};
+use crate::bench::{Bench, Kind, Paid, cny, echo, number, refund_number, refund_of};
 
 const WECHAT_PAY: Kind = Kind {
     name: "wechat_pay",
@@ -24,6 +26,8 @@ const WECHAT_PAY: Kind = Kind {
     signs_time: true,
     tells_disputes: false,
     takes_refunds_back: false,
+    bills_carry_echo: true,
+    bills_are_vouched_for: true,
 };
 
 const ALIPAY: Kind = Kind {
@@ -34,6 +38,8 @@ const ALIPAY: Kind = Kind {
     signs_time: false,
     tells_disputes: false,
     takes_refunds_back: false,
+    bills_carry_echo: false,
+    bills_are_vouched_for: true,
 };
 
 const STRIPE: Kind = Kind {
@@ -44,6 +50,8 @@ const STRIPE: Kind = Kind {
     signs_time: true,
     tells_disputes: true,
     takes_refunds_back: true,
+    bills_carry_echo: true,
+    bills_are_vouched_for: false,
 };
 
 /// The same gateway and adapter, with the other kind of code.
@@ -101,6 +109,10 @@ at_every_gateway! {
     a_reply_that_says_nothing_decides_nothing,
     a_reply_that_broke_off_decides_nothing,
     acknowledgements_differ,
+    a_bill_tells_every_capture_and_refund_of_its_day,
+    a_day_without_trades_is_an_empty_bill,
+    a_day_that_is_not_over_has_no_bill_yet,
+    a_bill_that_was_tampered_with_or_broke_off_is_not_known,
 }
 
 async fn a_code_that_was_created_is_payable_and_its_payment_is_one_however_often_it_is_created(
@@ -647,4 +659,75 @@ async fn acknowledgements_differ(bench: Bench) {
     let entry = bench.ledger(&paid.made.payment_id).await;
     assert!(entry["notifications"]["acknowledged"].as_u64().unwrap() >= 1);
     assert_eq!(entry["notifications"]["sent"], entry["notifications"]["acknowledged"]);
+}
+
+async fn a_bill_tells_every_capture_and_refund_of_its_day(bench: Bench) {
+    let day = bench.at_noon();
+    let paid = [bench.paid(1).await, bench.paid(2).await];
+    bench.unpaid(3).await;
+    let number = refund_number(1);
+    bench.refund(&refund_of(&paid[0], &number)).await;
+    assert_eq!(
+        bench.finished_refund(&refund_of(&paid[0], &number)).await,
+        RefundOutcome::Succeeded
+    );
+    bench.at_noon();
+    bench.paid(4).await;
+    let rows = bench.bill(day).await.unwrap();
+    assert_eq!(rows.len(), 3, "what was captured or went back on another day is not there");
+    for Paid { made, capture } in &paid {
+        let kind = RowKind::Payment;
+        let row = rows.iter().find(|row| row.kind == kind && row.payment_id == made.payment_id);
+        let row = row.unwrap_or_else(|| panic!("{rows:#?}"));
+        assert_eq!(row.transaction_id, capture.transaction_id);
+        assert_eq!((row.amount, row.at), (capture.captured, capture.paid_at));
+        let carried = Some(echo(&made.payment_id)).filter(|_| bench.kind.bills_carry_echo);
+        assert_eq!(row.echo, carried);
+    }
+    let row = rows.iter().find(|row| row.kind == RowKind::Refund { number: number.clone() });
+    let row = row.unwrap_or_else(|| panic!("{rows:#?}"));
+    assert_eq!(row.payment_id, paid[0].made.payment_id);
+    assert_eq!(row.transaction_id, paid[0].capture.transaction_id);
+    assert_eq!(row.amount, paid[0].capture.captured);
+}
+
+async fn a_day_without_trades_is_an_empty_bill(bench: Bench) {
+    let day = bench.at_noon();
+    bench.unpaid(1).await;
+    bench.at_noon();
+    assert_eq!(bench.bill(day).await, Ok(vec![]));
+}
+
+async fn a_day_that_is_not_over_has_no_bill_yet(bench: Bench) {
+    let day = bench.at_noon();
+    bench.paid(1).await;
+    let outcome = bench.bill(day).await;
+    assert!(matches!(outcome, Err(BillOutcome::NotReady(_))), "{outcome:?}");
+}
+
+async fn a_bill_that_was_tampered_with_or_broke_off_is_not_known(bench: Bench) {
+    let day = bench.at_noon();
+    bench.paid(1).await;
+    bench.at_noon();
+    let (step, whole) = bench.last_of_bill(day).await;
+    let read = |body: Bytes| bench.bills().read(&step, &Response::new(body), bench.clock.now());
+    let body = whole.body();
+    let told = read(body.clone());
+    assert!(matches!(&told, BillOutcome::Read { rows, next: None } if rows.len() == 1));
+    // White space at the end is no part of what is said.
+    for len in 0..body.trim_ascii_end().len() {
+        let outcome = read(body.slice(..len));
+        assert!(matches!(outcome, BillOutcome::Unknown(_)), "{len} bytes: {outcome:?}");
+    }
+    if !bench.kind.bills_are_vouched_for {
+        return;
+    }
+    for at in 0..body.len() {
+        let mut changed = body.to_vec();
+        changed[at] ^= 1;
+        let outcome = read(changed.into());
+        // Of an archive some bytes say nothing about what is in it.
+        let is_harmless = matches!(outcome, BillOutcome::Unknown(_)) || outcome == told;
+        assert!(is_harmless, "byte {at}: {outcome:?}");
+    }
 }

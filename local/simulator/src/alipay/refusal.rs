@@ -59,6 +59,15 @@ impl Refusal {
         Self::business("ACQ.TRADE_HAS_CLOSE", "交易已经关闭")
     }
 
+    /// Nothing was sold on that day, or its bill is still being written.
+    pub(super) fn no_bill() -> Self {
+        Self::business("isp.bill_not_exist", "账单不存在")
+    }
+
+    pub(super) fn bill_arguments(sub_message: impl Into<String>) -> Self {
+        Self::business("isv.invalid_arguments", sub_message)
+    }
+
     /// The trade broke under the method: whether it took effect is not known.
     pub(super) fn system_error() -> Self {
         Self::business("ACQ.SYSTEM_ERROR", "系统错误")

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderValue, StatusCode};
 use ring::error::Unspecified;
 use tokio::time::sleep;
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::parameters::{Call, Parameters};
 use super::refusal::{Origin, Refusal};
 use super::reply::Object;
-use super::{cancel, close, precreate, query, refund, refund_query};
+use super::{bill, cancel, close, precreate, query, refund, refund_query};
 use crate::calls;
 use crate::faults::{CallFate, Failure};
 use crate::state::Shared;
@@ -33,11 +33,19 @@ enum Method {
     Cancel,
     Refund,
     RefundQuery,
+    Bill,
 }
 
 impl Method {
-    const ALL: [Self; 6] =
-        [Self::Precreate, Self::Query, Self::Close, Self::Cancel, Self::Refund, Self::RefundQuery];
+    const ALL: [Self; 7] = [
+        Self::Precreate,
+        Self::Query,
+        Self::Close,
+        Self::Cancel,
+        Self::Refund,
+        Self::RefundQuery,
+        Self::Bill,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -47,6 +55,7 @@ impl Method {
             Self::Cancel => "alipay.trade.cancel",
             Self::Refund => "alipay.trade.refund",
             Self::RefundQuery => "alipay.trade.fastpay.refund.query",
+            Self::Bill => "alipay.data.dataservice.bill.downloadurl.query",
         }
     }
 
@@ -54,7 +63,7 @@ impl Method {
         format!("{}_response", self.name().replace('.', "_"))
     }
 
-    fn call(self, shared: &Shared, call: &Call) -> Result<Object, Refusal> {
+    fn call(self, shared: &Shared, call: &Call, host: &str) -> Result<Object, Refusal> {
         match self {
             Self::Precreate => precreate::precreate(shared, call),
             Self::Query => query::query(shared, call),
@@ -62,15 +71,17 @@ impl Method {
             Self::Cancel => cancel::cancel(shared, call),
             Self::Refund => refund::refund(shared, call),
             Self::RefundQuery => refund_query::query(shared, call),
+            Self::Bill => bill::place(shared, call, host),
         }
     }
 }
 
 /// Serves every method.
 pub(crate) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let host = host(&request);
     let named = read(request).await.and_then(|parameters| Ok((method(&parameters)?, parameters)));
     let mut response = match named {
-        Ok((method, parameters)) => answer(&shared, method, &parameters).await,
+        Ok((method, parameters)) => answer(&shared, method, &parameters, &host).await,
         Err(refusal) => reply(&shared, UNKNOWN_METHOD_KEY, Err(refusal)),
     };
     let trace_id = shared.lock().random.alphanumerics(32);
@@ -78,6 +89,34 @@ pub(crate) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
         response.headers_mut().insert("trace_id", trace_id);
     }
     response
+}
+
+/// Serves the archive of a bill. Whoever has its address may have it: nothing is signed.
+pub(crate) async fn serve_bill(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (fate, delay) = calls::fate(&shared);
+    let failed = |failure| match failure {
+        Failure::SystemError => {
+            let mut response = Response::default();
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        }
+        Failure::TornReply => calls::torn_reply(),
+    };
+    if let CallFate::FailsBefore(failure) = fate {
+        return failed(failure);
+    }
+    let archive = bill::archive(&shared, request.uri().query().unwrap_or_default());
+    sleep(delay).await;
+    match fate {
+        CallFate::FailsAfter(failure) => failed(failure),
+        CallFate::FailsBefore(_) | CallFate::Works => archive,
+    }
+}
+
+/// What the caller calls this server.
+fn host(request: &Request) -> String {
+    let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
+    host.unwrap_or_default().to_owned()
 }
 
 /// A body of another type than a form is not read, so that its parameters are missing.
@@ -98,7 +137,7 @@ fn method(parameters: &Parameters) -> Result<Method, Refusal> {
     method.ok_or_else(|| Refusal::invalid("isv.invalid-method", "不存在的方法名"))
 }
 
-async fn answer(shared: &Shared, method: Method, parameters: &Parameters) -> Response {
+async fn answer(shared: &Shared, method: Method, parameters: &Parameters, host: &str) -> Response {
     let key = method.response_key();
     let call = match parameters.verified(&shared.alipay, shared.now()) {
         Ok(call) => call,
@@ -108,7 +147,7 @@ async fn answer(shared: &Shared, method: Method, parameters: &Parameters) -> Res
     if let CallFate::FailsBefore(failure) = fate {
         return fail(shared, &key, failure);
     }
-    let outcome = method.call(shared, &call).map_err(|refusal| refusal.about(&call));
+    let outcome = method.call(shared, &call, host).map_err(|refusal| refusal.about(&call));
     sleep(delay).await;
     match fate {
         CallFate::FailsAfter(failure) => fail(shared, &key, failure),

@@ -6,7 +6,8 @@ use jiff::tz::Offset;
 
 const TEMPLATE: &[u8] = b"0000-00-00 00:00:00";
 
-const BEIJING: Offset = Offset::constant(8);
+/// Eight hours ahead of UTC, all year.
+pub(super) const BEIJING: Offset = Offset::constant(8);
 
 /// `yyyy-MM-dd HH:mm:ss`.
 pub(super) fn beijing(at: Timestamp) -> String {

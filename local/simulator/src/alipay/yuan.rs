@@ -12,6 +12,12 @@ pub(super) fn written(fen: i64) -> String {
     format!("{yuan}.{rest:02}")
 }
 
+/// The same of fen that may be fewer than none.
+pub(super) fn signed(fen: i64) -> String {
+    let sign = if fen < 0 { "-" } else { "" };
+    format!("{sign}{}", written(fen.saturating_abs()))
+}
+
 /// The fen of `10`, `10.9` or `10.90`; nothing for any other form.
 pub(super) fn parse(text: &str) -> Option<i64> {
     let (yuan, decimals) = text.split_once('.').unwrap_or((text, "0"));
@@ -33,6 +39,13 @@ mod tests {
     fn fen_are_written_as_yuan_with_two_decimals() {
         for (fen, text) in [(0, "0.00"), (1, "0.01"), (90, "0.90"), (1_090, "10.90")] {
             assert_eq!(written(fen), text);
+        }
+    }
+
+    #[test]
+    fn fewer_than_no_fen_have_a_sign() {
+        for (fen, text) in [(0, "0.00"), (1_090, "10.90"), (-1, "-0.01"), (-1_090, "-10.90")] {
+            assert_eq!(signed(fen), text);
         }
     }
 

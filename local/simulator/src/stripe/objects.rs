@@ -34,7 +34,7 @@ impl Expansion {
         }
     }
 
-    fn has(&self, property: &str) -> bool {
+    pub(super) fn has(&self, property: &str) -> bool {
         let below = |path: &String| {
             path.strip_prefix(property).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
@@ -317,11 +317,13 @@ pub(super) fn expanded_refund(ledger: &Ledger, it: &Refund, expansion: &Expansio
     object
 }
 
-fn known_charge(ledger: &Ledger, owner: &Intent, captured: &Charge) -> Value {
+/// A charge as it is now.
+pub(super) fn known_charge(ledger: &Ledger, owner: &Intent, captured: &Charge) -> Value {
     charge(owner, captured, refunded(ledger.payment(&owner.payment), &owner.id))
 }
 
-fn set(object: &mut Value, name: &str, value: Value) {
+/// Puts a property in, or another value in its place.
+pub(super) fn set(object: &mut Value, name: &str, value: Value) {
     if let Some(object) = object.as_object_mut() {
         object.insert(name.to_owned(), value);
     }

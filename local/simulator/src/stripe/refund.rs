@@ -192,7 +192,8 @@ fn tell_settled(execution: &mut Execution<'_>, before: &Refund, after: &Refund) 
     execution.tell(&owner.payment, &Subject::Refund(after.refund_no.clone()), all);
 }
 
-fn by_key<'a>(ledger: &'a Ledger, key: &RefundKey) -> Option<&'a Refund> {
+/// The refund under a key of the ledger.
+pub(super) fn by_key<'a>(ledger: &'a Ledger, key: &RefundKey) -> Option<&'a Refund> {
     ledger.payment_by_refund(key)?.refund(&key.refund_no)
 }
 

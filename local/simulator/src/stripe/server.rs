@@ -13,6 +13,7 @@ use http_body_util::{Full, Limited};
 use serde_json::Value;
 use tokio::time::sleep;
 
+use super::balance::ListMovements;
 use super::book::{Change, StoredResult};
 use super::execution::{Cause, Execution};
 use super::form::{self, Form, Pairs};
@@ -147,6 +148,7 @@ fn get(shared: &Shared, call: &Call, segments: &[&str]) -> Result<Value, Refusal
         ["v1", "checkout", "sessions", id] => session::retrieve(ledger, id, form),
         ["v1", "payment_intents", "search"] => Ok(Search::read(form)?.answer(ledger, now)),
         ["v1", "payment_intents", id] => intent::retrieve(ledger, id, form),
+        ["v1", "balance_transactions"] => ListMovements::read(form)?.answer(ledger),
         ["v1", "refunds"] => ListRefunds::read(form)?.answer(ledger),
         ["v1", "refunds", id] => refund::retrieve(ledger, id, form),
         _ => Err(unknown(call)),

@@ -1,5 +1,6 @@
 //! The simulated Alipay, called by a merchant who has only its settings and the protocol.
 
+mod bill;
 mod calls;
 mod faults;
 mod merchant;

@@ -8,6 +8,7 @@
 )]
 
 mod alipay;
+mod bill;
 mod calls;
 mod create;
 mod faults;

@@ -1,5 +1,6 @@
 //! Stripe over HTTP, called by a merchant who has only its settings and the public API.
 
+mod balance;
 mod calls;
 mod console;
 mod idempotency;

@@ -205,6 +205,13 @@ impl Stack {
         })
     }
 
+    /// A file, which no signature covers: status and bytes.
+    pub(crate) async fn file(&self, request: Request<Full<Bytes>>) -> (u16, Bytes) {
+        let response = self.client.request(request).await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.into_body().collect().await.unwrap().to_bytes())
+    }
+
     pub(crate) fn uri(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }

@@ -2,10 +2,10 @@
 //!
 //! Fields: "当面付异步通知", <https://opendocs.alipay.com/open/194/103296>, read 2026-11-23.
 
+use super::Alipay;
 use super::trust::NotificationFields;
 use super::wire::capture;
-use super::{Alipay, yuan};
-use crate::{Distrust, Event, NamedPayment, RefundOutcome};
+use crate::{Distrust, Event, NamedPayment, RefundOutcome, yuan};
 
 impl Alipay {
     /// What a verified notification tells. Those that are not about our work tell nothing, and so

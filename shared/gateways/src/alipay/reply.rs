@@ -29,17 +29,18 @@
 //! | refund: a code of [`REFUND_STUCK`] | `Stuck` | `Unknown` |
 //! | refund query: `REFUND_SUCCESS` | `Succeeded` | `Unknown` |
 //! | refund query: 10000 without a status | `NotFound`: repeating is idempotent | `Unknown` |
+//! | bill: `bill_not_exist` | an empty day, or `NotReady` while it may be late | `Unknown` |
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 
+use super::Alipay;
 use super::request::{CLOSE, PRECREATE, QUERY, REFUND, REFUND_QUERY};
 use super::wire::{Closed, Created, Envelope, FoundRefund, Head, Refunded, Trade};
-use super::{Alipay, yuan};
 use crate::{
     CloseOutcome, CreateOutcome, Distrust, Owner, PaymentRef, QueryOutcome, RefundOutcome,
-    RefundRequest, Refusal,
+    RefundRequest, Refusal, yuan,
 };
 
 /// The call was taken. Source of all `code`s: "公共错误码", read 2026-11-23.
@@ -94,24 +95,28 @@ const REFUND_FINAL: &[&str] = &[
 const REFUND_STUCK: &[&str] = &["REASON_TRADE_BEEN_FREEZEN", "DISCORDANT_REPEAT_REQUEST"];
 
 /// What is not a success.
-enum Fault {
+pub(super) enum Fault {
     /// Alipay says no.
     Declined(Declined),
     /// Nothing that can be used.
     Unusable(Refusal),
 }
 
-struct Declined {
+pub(super) struct Declined {
     code: String,
     /// What stands behind the last dot of `sub_code`.
     sub_code: String,
     is_signed: bool,
-    refusal: Refusal,
+    pub(super) refusal: Refusal,
 }
 
 impl Declined {
     fn is_any_of(&self, sub_codes: &[&str]) -> bool {
         self.code == BUSINESS && sub_codes.contains(&self.sub_code.as_str())
+    }
+
+    pub(super) fn is_signed_any_of(&self, sub_codes: &[&str]) -> bool {
+        self.is_signed && self.is_any_of(sub_codes)
     }
 }
 
@@ -186,7 +191,11 @@ impl Alipay {
     }
 
     /// Reads the reply to `method`, as far as it may be believed.
-    fn read<T: DeserializeOwned>(&self, method: &str, reply: &Response<Bytes>) -> Result<T, Fault> {
+    pub(super) fn read<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        reply: &Response<Bytes>,
+    ) -> Result<T, Fault> {
         let unusable = || Fault::Unusable(unreadable(reply));
         if reply.status() != StatusCode::OK {
             return Err(unusable());
@@ -232,7 +241,7 @@ fn declined(head: Head, is_signed: bool, reply: &Response<Bytes>) -> Fault {
 
 /// There is no trade until somebody scans the code, and as long as the code lives there may be one.
 fn is_unknown_trade(declined: &Declined) -> bool {
-    declined.is_signed && declined.is_any_of(&["TRADE_NOT_EXIST"])
+    declined.is_signed_any_of(&["TRADE_NOT_EXIST"])
 }
 
 fn create_declined(declined: Declined) -> CreateOutcome {
@@ -352,14 +361,14 @@ fn refund_found(
     }
 }
 
-fn unreadable(reply: &Response<Bytes>) -> Refusal {
+pub(super) fn unreadable(reply: &Response<Bytes>) -> Refusal {
     refusal(reply, "unreadable", "the reply is not what was expected")
 }
 
-fn mismatch(reply: &Response<Bytes>) -> Refusal {
+pub(super) fn mismatch(reply: &Response<Bytes>) -> Refusal {
     refusal(reply, "mismatch", "the reply is about something else")
 }
 
-fn refusal(reply: &Response<Bytes>, code: &str, message: &str) -> Refusal {
+pub(super) fn refusal(reply: &Response<Bytes>, code: &str, message: &str) -> Refusal {
     Refusal::new(reply.status().as_u16(), code, message)
 }

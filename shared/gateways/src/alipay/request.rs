@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, Uri};
+use jiff::civil::Date;
 
+use super::Alipay;
 use super::trust::{SIGN_TYPE, signed_text};
-use super::wire::{ByNumber, ByTransaction, NewRefund, Order, RefundByNumber, StoredBody};
-use super::{Alipay, yuan};
+use super::wire::{ByNumber, ByTransaction, NewRefund, OfDay, Order, RefundByNumber, StoredBody};
 use crate::beijing;
 use crate::text::{cut, json, percent_encoded};
-use crate::{NewPayment, RefundRequest, Stamp};
+use crate::{NewPayment, RefundRequest, Stamp, yuan};
 
 /// `string(256)` in the documentation does not say what it counts; bytes are the fewer.
 const TEXT_LEN_MAX: usize = 256;
@@ -26,6 +27,7 @@ pub(super) const QUERY: &str = "alipay.trade.query";
 pub(super) const CLOSE: &str = "alipay.trade.close";
 pub(super) const REFUND: &str = "alipay.trade.refund";
 pub(super) const REFUND_QUERY: &str = "alipay.trade.fastpay.refund.query";
+pub(super) const BILL: &str = "alipay.data.dataservice.bill.downloadurl.query";
 
 /// One call, before it is signed.
 struct Call<'a> {
@@ -96,6 +98,11 @@ impl Alipay {
         self.call_quietly(REFUND_QUERY, &contents, stamp)
     }
 
+    pub(super) fn ask_for_bill(&self, day: Date, stamp: Stamp) -> Request<Bytes> {
+        let contents = json(&OfDay { bill_type: "trade", bill_date: day.to_string() });
+        self.call_quietly(BILL, &contents, stamp)
+    }
+
     /// A call that causes no notification of its own: those of a refund go where those of its
     /// payment go.
     fn call_quietly(&self, method: &str, biz_content: &str, stamp: Stamp) -> Request<Bytes> {
@@ -130,6 +137,16 @@ impl Alipay {
         headers.insert(USER_AGENT, HeaderValue::from_static("latchpay"));
         request
     }
+}
+
+/// The request that downloads a file. It carries nothing of ours: its address is its permission.
+pub(super) fn download(uri: Uri) -> Request<Bytes> {
+    let mut request = Request::new(Bytes::new());
+    *request.uri_mut() = uri;
+    let headers = request.headers_mut();
+    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(USER_AGENT, HeaderValue::from_static("latchpay"));
+    request
 }
 
 fn form<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {

@@ -10,8 +10,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use super::yuan;
-use crate::beijing;
+use crate::{beijing, yuan};
 
 /// What every sending of one create has in common.
 #[derive(Default, Serialize, Deserialize)]
@@ -63,6 +62,15 @@ pub(super) struct NewRefund<'a> {
 pub(super) struct RefundByNumber<'a> {
     pub(super) trade_no: &'a str,
     pub(super) out_request_no: &'a str,
+}
+
+/// Contents of "alipay.data.dataservice.bill.downloadurl.query",
+/// <https://opendocs.alipay.com/apis/api_15/alipay.data.dataservice.bill.downloadurl.query>.
+#[derive(Serialize)]
+pub(super) struct OfDay {
+    /// `trade`: what was sold, and not what moved on the account.
+    pub(super) bill_type: &'static str,
+    pub(super) bill_date: String,
 }
 
 /// The members of a reply, each as the very text that came: the signature covers that text, with
@@ -189,4 +197,11 @@ pub(super) struct FoundRefund {
     /// What goes back through this refund.
     pub(super) refund_amount: Option<String>,
     pub(super) refund_status: Option<String>,
+}
+
+/// 10000 of "alipay.data.dataservice.bill.downloadurl.query".
+#[derive(Deserialize)]
+pub(super) struct BillPlace {
+    /// Good for 30 seconds.
+    pub(super) bill_download_url: String,
 }

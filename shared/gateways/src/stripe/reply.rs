@@ -63,7 +63,7 @@ const REFUND_LATER: &[&str] = &[
 const REFUND_FINAL: &[&str] = &["charge_disputed", "refund_disputed_payment"];
 
 /// An error of Stripe's.
-struct Declined {
+pub(super) struct Declined {
     status: StatusCode,
     kind: String,
     refusal: Refusal,
@@ -79,7 +79,7 @@ impl Declined {
     }
 }
 
-enum Fault {
+pub(super) enum Fault {
     /// 4xx with Stripe's error object.
     Declined(Declined),
     /// Nothing that can be used.
@@ -87,7 +87,7 @@ enum Fault {
 }
 
 impl Fault {
-    fn into_refusal(self) -> Refusal {
+    pub(super) fn into_refusal(self) -> Refusal {
         match self {
             Self::Declined(Declined { refusal, .. }) | Self::Unusable(refusal) => refusal,
         }
@@ -236,7 +236,8 @@ pub(super) fn refund_queried(asked: &RefundRequest<'_>, reply: &Response<Bytes>)
     }
 }
 
-fn read<T: DeserializeOwned>(reply: &Response<Bytes>) -> Result<(StatusCode, T), Fault> {
+/// Reads a reply, as far as it may be believed.
+pub(super) fn read<T: DeserializeOwned>(reply: &Response<Bytes>) -> Result<(StatusCode, T), Fault> {
     let (status, body) = (reply.status(), reply.body());
     if status.is_success() {
         return serde_json::from_slice(body)
@@ -435,7 +436,7 @@ fn too_many(status: StatusCode) -> Refusal {
     refusal(status, "more_pages", "the search found more than one page")
 }
 
-fn unreadable(status: StatusCode) -> Refusal {
+pub(super) fn unreadable(status: StatusCode) -> Refusal {
     refusal(status, "unreadable", "the reply is not what was expected")
 }
 

@@ -1,6 +1,7 @@
 //! Building requests: forms, paths and headers.
 
 use bytes::Bytes;
+use domain::reconcile::Window;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request};
 use jiff::Timestamp;
@@ -16,6 +17,7 @@ const VERSION: &str = "2025-04-30.basil";
 const SESSIONS: &str = "/v1/checkout/sessions";
 const INTENTS: &str = "/v1/payment_intents";
 const REFUNDS: &str = "/v1/refunds";
+const MOVEMENTS: &str = "/v1/balance_transactions";
 
 /// What a session's id begins with. The other ids that are stored are PaymentIntents'.
 const SESSION_PREFIX: &str = "cs_";
@@ -160,6 +162,29 @@ impl Stripe {
             ("limit", PAGE_LEN_MAX.to_owned()),
         ]);
         self.get(&format!("{REFUNDS}?{query}"))
+    }
+
+    /// Asks for the movements of the balance, the newest first: those in the window that come
+    /// behind the one of the id `after`. A refund's payment is known by its charge.
+    pub(super) fn movements_request(
+        &self,
+        window: Option<Window>,
+        after: Option<&str>,
+    ) -> Request<Bytes> {
+        let mut fields = vec![
+            ("limit", PAGE_LEN_MAX.to_owned()),
+            ("expand%5B0%5D", "data.source".to_owned()),
+            ("expand%5B1%5D", "data.source.charge".to_owned()),
+        ];
+        let bounds = window.map(|Window { from, until }| {
+            [
+                ("created%5Bgte%5D", from.as_second().to_string()),
+                ("created%5Blt%5D", until.as_second().to_string()),
+            ]
+        });
+        fields.extend(bounds.into_iter().flatten());
+        fields.extend(after.map(|id| ("starting_after", id.to_owned())));
+        self.get(&format!("{MOVEMENTS}?{}", form(&fields)))
     }
 
     fn get(&self, path: &str) -> Request<Bytes> {

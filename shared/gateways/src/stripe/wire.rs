@@ -140,7 +140,8 @@ impl Metadata {
     }
 }
 
-fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Metadata, D::Error> {
+/// Metadata that may be `null`.
+pub(super) fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Metadata, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
@@ -229,7 +230,8 @@ pub(super) fn capture(transaction_id: &str, captured: Money, paid_at_s: i64) -> 
     })
 }
 
-fn money(amount: i64, currency: &str) -> Option<Money> {
+/// An amount as the API writes it; `None` unless it is positive.
+pub(super) fn money(amount: i64, currency: &str) -> Option<Money> {
     let currency = Currency::parse(&currency.to_ascii_uppercase())?;
     (amount > 0).then_some(Money::new(amount, currency))
 }

@@ -18,9 +18,10 @@ use serde::Deserialize;
 
 use super::WechatPay;
 use super::reply::{Fault, mismatch, refusal, unreadable};
-use crate::bill::{BEIJING, BILL_ROWS_MAX, BillOutcome, BillStep, Bills, beijing_moment, fen};
+use crate::beijing::{BEIJING, instant};
+use crate::bill::{BILL_ROWS_MAX, BillOutcome, BillStep, Bills, unfinished};
 use crate::text::upper_hex;
-use crate::{Refusal, Stamp};
+use crate::{Refusal, Stamp, yuan};
 
 const BILL_PATH: &str = "/v3/bill/tradebill";
 /// Where bills of the production host are downloaded, whichever of its two hosts was asked.
@@ -65,6 +66,9 @@ impl Bills for WechatPay {
     }
 
     fn read(&self, step: &BillStep, reply: &Response<Bytes>, now: Timestamp) -> BillOutcome {
+        if let Some(unfinished) = unfinished(BEIJING, step.day(), now) {
+            return unfinished;
+        }
         match step {
             BillStep::Day(_) => self.place(step, reply, now),
             BillStep::Next { hash, .. } => match self.rows(hash.as_deref(), reply) {
@@ -235,8 +239,8 @@ impl Columns {
             kind,
             payment_id: get(self.payment)?.to_owned(),
             transaction_id: get(self.transaction)?.to_owned(),
-            amount: Money::new(fen(amount)?, currency),
-            at: beijing_moment(get(self.at)?)?,
+            amount: Money::new(yuan::fen(amount)?, currency),
+            at: instant(get(self.at)?)?,
             echo: echo.map(str::to_owned),
         }))
     }

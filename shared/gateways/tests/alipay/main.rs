@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod arbitrary;
 #[cfg(test)]
+mod bill;
+#[cfg(test)]
 mod notifications;
 #[cfg(test)]
 mod peer;

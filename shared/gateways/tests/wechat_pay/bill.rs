@@ -18,7 +18,7 @@ const SUMMARY: &str = "总交易单数,应结订单总金额,退款总金额,充
 const URL: &str = "https://api.mch.weixin.qq.com/v3/billdownload/file?token=a%7Cb";
 
 fn day() -> Date {
-    "2026-11-23".parse().unwrap()
+    "2025-12-31".parse().unwrap()
 }
 
 fn asked() -> BillStep {
@@ -41,7 +41,7 @@ fn place(more: Value) -> String {
 
 fn payment_line() -> String {
     format!(
-        "`2026-11-23 23:59:59,`{APPID},`{MCHID},`0,`,`{TRANSACTION_ID},`{PAYMENT_ID},`openid,\
+        "`2025-12-31 23:59:59,`{APPID},`{MCHID},`0,`,`{TRANSACTION_ID},`{PAYMENT_ID},`openid,\
          `NATIVE,`SUCCESS,`OTHERS,`CNY,`12.00,`0.80,`0,`0,`0.00,`0.00,`,`,`Desk,`lp1.echo,\
          `0.07000,`0.60%,`12.80,`0.00,`"
     )
@@ -49,7 +49,7 @@ fn payment_line() -> String {
 
 fn refund_line(state: &str) -> String {
     format!(
-        "`2026-11-23 00:00:00,`{APPID},`{MCHID},`0,`,`{TRANSACTION_ID},`{PAYMENT_ID},`openid,\
+        "`2025-12-31 00:00:00,`{APPID},`{MCHID},`0,`,`{TRANSACTION_ID},`{PAYMENT_ID},`openid,\
          `NATIVE,`REFUND,`OTHERS,`CNY,`0.00,`0.00,`5030,`{REFUND_NUMBER},`12.00,`0.00,`ORIGINAL,\
          `{state},`Desk,`lp1.echo,`-0.07000,`0.60%,`0.00,`12.80,`"
     )
@@ -85,7 +85,7 @@ fn a_bill_is_asked_for_by_day_and_downloaded_from_where_the_gateway_says() {
     let stamp = gateways::Stamp { now: at(NOW_S), nonce: [7; 16] };
     let request = bills.ask(&asked(), stamp);
     let host = "https://api.mch.weixin.qq.com";
-    let asked_for = format!("{host}/v3/bill/tradebill?bill_date=2026-11-23&bill_type=ALL");
+    let asked_for = format!("{host}/v3/bill/tradebill?bill_date=2025-12-31&bill_type=ALL");
     assert_eq!((request.method().as_str(), request.uri().to_string()), ("GET", asked_for));
     let BillOutcome::Read { rows, next: Some(next) } =
         read(&asked(), &signed(200, place(json!({}))))
@@ -131,6 +131,13 @@ fn a_day_without_trades_is_an_empty_bill_and_one_that_is_being_written_is_not_re
 }
 
 #[test]
+fn a_day_that_is_not_over_has_no_bill_whatever_is_answered() {
+    let today = BillStep::Day("2026-01-01".parse().unwrap());
+    let outcome = read(&today, &signed(200, place(json!({}))));
+    assert!(matches!(outcome, BillOutcome::NotReady(_)), "{outcome:?}");
+}
+
+#[test]
 fn payments_and_refunds_are_read_with_the_orders_amount_and_beijing_time() {
     let read = rows(&bill(&[payment_line(), refund_line("PROCESSING")])).unwrap();
     let payment = BillRow {
@@ -138,12 +145,12 @@ fn payments_and_refunds_are_read_with_the_orders_amount_and_beijing_time() {
         payment_id: PAYMENT_ID.to_owned(),
         transaction_id: TRANSACTION_ID.to_owned(),
         amount: cny(1280),
-        at: "2026-11-23T15:59:59Z".parse().unwrap(),
+        at: "2025-12-31T15:59:59Z".parse().unwrap(),
         echo: Some("lp1.echo".to_owned()),
     };
     let refund = BillRow {
         kind: RowKind::Refund { number: REFUND_NUMBER.to_owned() },
-        at: "2026-11-22T16:00:00Z".parse().unwrap(),
+        at: "2025-12-30T16:00:00Z".parse().unwrap(),
         ..payment.clone()
     };
     assert_eq!(read, [payment, refund]);
@@ -187,7 +194,7 @@ fn a_bill_that_is_not_whole_is_none() {
         whole.replace("商户订单号", "订单号"),
         whole.replace("12.80", "12.805"),
         whole.replace("`SUCCESS,`OTHERS", "`ODD,`OTHERS"),
-        whole.replace("2026-11-23 23:59:59", "2026-11-23"),
+        whole.replace("2025-12-31 23:59:59", "2025-12-31"),
         whole.replace(",`OTHERS", ""),
         bill(&[other_merchant]),
     ] {

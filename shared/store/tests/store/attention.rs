@@ -365,3 +365,37 @@ async fn unmatched_money_raises_clears_and_is_released_with_its_own_version() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_was_done_about_one_thing_is_found_however_much_was_done_since() {
+    on_every_place(async |place| {
+        let store = &place.store;
+        let mut booking = opened(store, "alice", "k").await;
+        let [one, other, never] = [1, 2, 3].map(|number| waiting(&booking, number, 100));
+        let count = i64::try_from(OF_BOOKING_MAX).unwrap().strict_add(2);
+        let mut expected = vec![];
+        for at_ms in 0..count {
+            // The first and the last are about one thing, and all between them about another.
+            let is_end = at_ms == 0 || at_ms == count.strict_sub(1);
+            let of = if is_end { &one } else { &other };
+            commit(store, raise(&booking, vec![of.clone()])).await;
+            booking = store.booking(&booking.booking_id).await.unwrap().unwrap();
+            booking = commit(store, release(&booking, of, at_ms)).await;
+            booking = store.booking(&booking.booking_id).await.unwrap().unwrap();
+            if is_end {
+                expected.push(audit(&one, at_ms));
+            }
+        }
+        // More than a page between the two.
+        for number in 0..8 {
+            let sk = format!("audit#{:015}#{number}", t(1).as_millisecond());
+            place.put_large(&format!("booking#{}", booking.booking_id.key()), &sk).await;
+        }
+        let id = &booking.booking_id;
+        assert_eq!(store.audits_about(id, &one.attention_id).await.unwrap(), expected);
+        let all = store.audits_about(id, &other.attention_id).await.unwrap();
+        assert_eq!(i64::try_from(all.len()).unwrap(), count.strict_sub(2));
+        assert_eq!(store.audits_about(id, &never.attention_id).await.unwrap(), []);
+    })
+    .await;
+}

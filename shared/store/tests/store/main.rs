@@ -7,6 +7,8 @@ mod attention;
 #[cfg(test)]
 mod bookings;
 #[cfg(test)]
+mod captures;
+#[cfg(test)]
 mod commits;
 #[cfg(test)]
 mod items;

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region};
-use aws_sdk_dynamodb::types::TableStatus;
+use aws_sdk_dynamodb::types::{AttributeValue, TableStatus};
 use aws_smithy_http_client::Connector;
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
 use embedded::EmbeddedStore;
@@ -22,6 +22,8 @@ const ENDPOINT: &str = "LATCHPAY_TEST_DYNAMODB";
 /// How often something that takes time elsewhere is looked for.
 const GLANCES_MAX: u32 = 200;
 const GLANCE: Duration = Duration::from_millis(50);
+/// How long an item is of which a page, 1 MB, has three, in bytes.
+const LARGE_LEN: usize = 300_000;
 /// How often the SDK sends one call, as in production.
 pub(crate) const SDK_SENDS_MAX: u32 = 3;
 
@@ -84,6 +86,15 @@ impl Place {
             tokio::time::sleep(GLANCE).await;
         }
         panic!("the table never became active");
+    }
+
+    /// Puts an item that the adapter would not write, of which a page has three.
+    pub(crate) async fn put_large(&self, pk: &str, sk: &str) {
+        let put = self.client.put_item().table_name(&self.table);
+        let put = put.item("pk", AttributeValue::S(pk.to_owned()));
+        let put = put.item("sk", AttributeValue::S(sk.to_owned()));
+        let filling = AttributeValue::S("x".repeat(LARGE_LEN));
+        put.item("filling", filling).send().await.unwrap();
     }
 
     /// The table's name.
