@@ -1,11 +1,11 @@
 //! Notifications: headers and body, from anybody on the internet.
 //!
-//! An input is a message. With the mark `sealed` its body is the part of a notification of that kind
-//! that the payer's side can influence, around which the gateway puts the rest, and with the mark
-//! `signed` what the gateway signs; otherwise the message comes as it is.
+//! An input is a message. With the mark `sealed` its body is the part of a notification of that
+//! kind that the payer's side can influence, around which the gateway puts the rest, and with the
+//! mark `signed` what the gateway signs; otherwise the message comes as it is.
 //!
-//! - A notification is believed only if the gateway signed exactly these bytes, or at Alipay exactly
-//!   these fields, and, where it signs anew for each delivery, just now.
+//! - A notification is believed only if the gateway signed exactly these bytes, or at Alipay
+//!   exactly these fields, and, where it signs anew for each delivery, just now.
 //! - What it tells is what the gateway said: no amount, id or state comes from anywhere else.
 //! - It is acknowledged as done only for [`Acknowledgement::Done`].
 
