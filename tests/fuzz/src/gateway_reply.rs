@@ -7,8 +7,8 @@
 //! - Where replies are signed, one that is not changes nothing: it leads to asking, to the same
 //!   attempt again, or nowhere.
 //! - A status that is neither 2xx nor 4xx tells nothing, signed or not.
-//! - What a reply is read as, it says, about what was asked: the tables of the adapters'
-//!   `reply.rs`.
+//! - What a reply is read as, it says, about what was asked, and may be believed for: the tables of
+//!   the adapters' `reply.rs`.
 //! - A refusal's code and message have at most [`CODE_LEN_MAX`] and [`MESSAGE_LEN_MAX`] bytes.
 
 use bytes::Bytes;
