@@ -1,5 +1,5 @@
 //! The command that compares bills, as a process, against a running stack.
-#![expect(clippy::unwrap_used, reason = "a test ends here")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends here")]
 
 use std::path::Path;
 use std::process::Output;
