@@ -110,7 +110,7 @@ const ALIPAY: Ways = Ways {
 };
 
 const STRIPE: Ways = Ways {
-    acknowledgement: (200, ""),
+    acknowledgement: (200, "recorded"),
     distrust: |why| (400, why.to_owned()),
     signs_time: true,
     // `charge.succeeded`, which says no more than the PaymentIntent's event.
