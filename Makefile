@@ -13,7 +13,7 @@ FUZZ_TARGETS ?=
 SEEDS ?= 1000
 INTO ?=
 # The tests over HTTP that hold at every gateway. `test-rust` runs them at WeChat Pay.
-GATEWAY_TESTS := flows consistency idempotency notifications settle windows attention
+GATEWAY_TESTS := flows consistency idempotency notifications settle windows attention reconcile
 # Built with the tests, with the features that they have: nothing is compiled twice.
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
