@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::faults::Faults;
 use crate::gateway::ways_of;
 use crate::{Window, World, expect, gateway, order_in};
 
@@ -15,6 +16,17 @@ pub async fn faults(world: &World, more: Value) {
 /// A world under these faults, in which only the test runs tasks.
 pub async fn quiet_world() -> World {
     let world = World::start_unsettled().await;
+    faults(&world, json!({})).await;
+    world
+}
+
+/// The same, with faults between the handlers and the store.
+pub async fn quiet_world_over(store: &Faults) -> World {
+    let world = World::start_with(|options| {
+        options.settle = false;
+        options.wrap_store = Some(store.wrap_store());
+    })
+    .await;
     faults(&world, json!({})).await;
     world
 }

@@ -16,7 +16,9 @@ use settle::TRIES_UNTIL_ATTENTION;
 use store::attention::PAGE_LEN;
 use tests::faults::{Failure, Fate, Faults};
 use tests::gateway::{dispute, refund_by_hand, refuse_refund, relent};
-use tests::quiet::{at_gateway, faults, owed, owed_at, quiet_world, refund_of, tell};
+use tests::quiet::{
+    at_gateway, faults, owed, owed_at, quiet_world, quiet_world_over, refund_of, tell,
+};
 use tests::{
     GLANCE, PATIENCE, Window, World, acknowledged, expect, expect_problem, gateway, gateway_name,
     order_in, text, time, ways,
@@ -816,12 +818,7 @@ async fn a_retry_that_races_with_the_notification_of_success_moves_the_money_onc
 #[tokio::test]
 async fn a_release_whose_answer_was_lost_is_made_once() {
     let store = Faults::default();
-    let world = World::start_with(|options| {
-        options.settle = false;
-        options.wrap_store = Some(store.wrap_store());
-    })
-    .await;
-    faults(&world, json!({})).await;
+    let world = quiet_world_over(&store).await;
     let (window, _) = refused(&world, "alice").await;
     let one = waiting(&world).await;
     store.follow(|call| match call.operation.as_str() {

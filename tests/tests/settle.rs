@@ -16,7 +16,7 @@ use store::schema::DUE_SHARDS;
 use tests::books::fen;
 use tests::faults::{Failure, Fate, Faults};
 use tests::gateway::refuse_refund;
-use tests::quiet::{at_gateway, faults, owed, owed_at, quiet_world, refund_of};
+use tests::quiet::{at_gateway, faults, owed, owed_at, quiet_world, quiet_world_over, refund_of};
 use tests::{
     GLANCE, PATIENCE, Window, World, expect, expect_problem, gateway, order_in, text, time, ways,
 };
@@ -191,12 +191,7 @@ async fn a_refund_that_the_gateway_finally_refuses_stands_in_needs_attention() {
 #[tokio::test]
 async fn a_refund_whose_refusal_lost_a_race_asks_before_it_is_made_again() {
     let store = Faults::default();
-    let world = World::start_with(|options| {
-        options.settle = false;
-        options.wrap_store = Some(store.wrap_store());
-    })
-    .await;
-    faults(&world, json!({})).await;
+    let world = quiet_world_over(&store).await;
     let (window, old) = owed(&world, "alice").await;
     // While somebody's own refund is on its way, the gateway finally refuses ours.
     faults(&world, json!({ "refund_outcome": "closed", "refund_delay_ms": 1_000 })).await;
@@ -694,12 +689,7 @@ async fn a_task_whose_worker_died_comes_back_after_its_lease() {
 #[tokio::test]
 async fn a_worker_that_dies_anywhere_in_a_task_leaves_it_to_be_run_again() {
     let store = Faults::default();
-    let world = World::start_with(|options| {
-        options.settle = false;
-        options.wrap_store = Some(store.wrap_store());
-    })
-    .await;
-    faults(&world, json!({})).await;
+    let world = quiet_world_over(&store).await;
     for fate in [Fate::FailsBefore(Failure::NoAnswer), Fate::FailsAfter(Failure::NoAnswer)] {
         for number in 1..20 {
             let (window, old) = owed(&world, &format!("{fate:?}-{number}")).await;

@@ -71,12 +71,11 @@ async fn release_once(
         }
         (None, _) => return Err(Problem::NotFound),
     };
-    let live = loaded.booking.live_order.as_ref().filter(|order| order.seq == order_seq);
     let task = match task_of(attention) {
         Some(task) => deps.store.task(booking_id, &task).await?,
         None => None,
     };
-    let order = live.or(loaded.ended.as_ref());
+    let order = loaded.order_at(order_seq);
     let waiting = Waiting { attention, order, task: task.as_ref() };
     let change = release_of_booking(&loaded.booking, waiting, release, deps.env())?;
     Ok(commit_once(deps, &change).await?.then_some(change.released).flatten())

@@ -2,7 +2,7 @@
 
 use api::problem::Problem;
 use domain::attention::MANY_TRIES;
-use domain::booking::{Order, Refund, RefundStatus, Unmatched};
+use domain::booking::{Refund, RefundStatus, Unmatched};
 use domain::decide::record_refund::{RefundNews, RefundOf, record_refund, record_unmatched_refund};
 use domain::gateway::GatewayName;
 use domain::ids::{PaymentId, RefundNumber};
@@ -117,11 +117,6 @@ fn next_poll(now: Timestamp, refund: &Refund) -> Timestamp {
     now.saturating_add(wait).unwrap_or(now)
 }
 
-fn order_of(loaded: &Loaded, order_seq: u32) -> Option<&Order> {
-    let live = loaded.booking.live_order.as_ref().filter(|order| order.seq == order_seq);
-    live.or(loaded.ended.as_ref())
-}
-
 const fn order_seq(holder: &Holder) -> u32 {
     match holder {
         Holder::Order(_, order_seq) => *order_seq,
@@ -136,7 +131,7 @@ fn find(
 ) -> Option<(Refund, GatewayName)> {
     match holder {
         Holder::Order(loaded, order_seq) => {
-            let order = order_of(loaded, *order_seq)?;
+            let order = loaded.order_at(*order_seq)?;
             let refund = order.refund_of(payment_id, transaction_id)?;
             Some((refund.clone(), order.payment(payment_id)?.gateway.clone()))
         }
@@ -208,7 +203,7 @@ async fn record_once(
     let Some(news) = news else { return Ok(true) };
     match holder {
         Holder::Order(loaded, order_seq) => {
-            let Some(order) = order_of(loaded, *order_seq) else { return Ok(true) };
+            let Some(order) = loaded.order_at(*order_seq) else { return Ok(true) };
             match record_refund(&loaded.booking, order, of(refund), &news, deps.env()) {
                 // The task stays: whether it is done is said by what `run` answers.
                 Some(change) => {

@@ -19,11 +19,11 @@ use std::fmt;
 use bytes::Bytes;
 use domain::gateway::GatewayName;
 use domain::money::Currency;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use jiff::Timestamp;
 
 use self::trust::VerifyKeys;
+use crate::answer;
 use crate::bill::Bills;
 use crate::endpoint::{Endpoint, notify_url};
 use crate::rsa::SigningKey;
@@ -190,17 +190,13 @@ impl Gateway for Alipay {
     /// read 2026-11-23.
     fn acknowledge(&self, acknowledgement: Acknowledgement) -> Response<Bytes> {
         match acknowledgement {
-            Acknowledgement::Done => answer(StatusCode::OK, "success"),
-            Acknowledgement::Retry => answer(StatusCode::INTERNAL_SERVER_ERROR, "failure"),
-            Acknowledgement::Refused(_) => answer(StatusCode::BAD_REQUEST, "failure"),
+            Acknowledgement::Done => plain(StatusCode::OK, "success"),
+            Acknowledgement::Retry => plain(StatusCode::INTERNAL_SERVER_ERROR, "failure"),
+            Acknowledgement::Refused(_) => plain(StatusCode::BAD_REQUEST, "failure"),
         }
     }
 }
 
-fn answer(status: StatusCode, body: &'static str) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from_static(body.as_bytes()));
-    *response.status_mut() = status;
-    let text = HeaderValue::from_static("text/plain");
-    response.headers_mut().insert(CONTENT_TYPE, text);
-    response
+fn plain(status: StatusCode, body: &'static str) -> Response<Bytes> {
+    answer::with_body(status, "text/plain", body)
 }

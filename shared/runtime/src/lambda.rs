@@ -1,12 +1,18 @@
 //! The Lambda side: events become requests, answers become responses.
 
+use std::pin::Pin;
+
+use api::problem::Problem;
 use api::request::{Caller, Request};
 use bytes::Bytes;
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Error, RequestExt, service_fn};
+use lambda_runtime::LambdaEvent;
+use serde_json::Value;
 
 use crate::config::{source_from_environment, start_logs};
-use crate::serve::{Handler, answer};
+use crate::deps::Deps;
+use crate::serve::{Handler, answer, cause_of};
 
 /// Serves API Gateway requests with a handler until the sandbox ends.
 ///
@@ -20,6 +26,31 @@ pub async fn serve(handle: Handler) -> Result<(), Error> {
         let deps = source.current().await;
         let answer = answer(&deps, &request(event), handle).await;
         Ok::<_, Error>(answer.map(text))
+    }))
+    .await
+}
+
+/// The answer to an event that is on its way.
+pub type HandledEvent<'a> = Pin<Box<dyn Future<Output = Result<Value, Problem>> + Send + 'a>>;
+
+/// What handles events that are no requests.
+pub type EventHandler = for<'a> fn(&'a Deps, Value) -> HandledEvent<'a>;
+
+/// Serves events that are no requests, such as a schedule's or a stream's, until the sandbox ends.
+///
+/// # Errors
+/// What is wrong with the configuration, or with the Lambda runtime.
+pub async fn serve_events(handle: EventHandler) -> Result<(), Error> {
+    start_logs();
+    let source = source_from_environment().await?;
+    let source = &source;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        let failed = |problem: Problem| {
+            let (_, code) = problem.spec();
+            Error::from(format!("{code}: {}", cause_of(&problem).unwrap_or_default()))
+        };
+        let deps = source.current().await;
+        handle(&deps, event.payload).await.map_err(failed)
     }))
     .await
 }

@@ -300,8 +300,7 @@ pub async fn record_refund_news(
     know_payment(of.payment_id);
     let want = |_| Want { booking_id, product: false, order: WantOrder::Ended(order_seq) };
     apply(deps, want, |loaded| {
-        let live = loaded.booking.live_order.as_ref().filter(|order| order.seq == order_seq);
-        let Some(order) = live.or(loaded.ended.as_ref()) else {
+        let Some(order) = loaded.order_at(order_seq) else {
             return Ok(Step::Done(()));
         };
         Ok(match record_refund(&loaded.booking, order, of, news, deps.env()) {

@@ -49,6 +49,13 @@ impl Loaded {
         let ended = self.ended.as_ref().filter(|order| order.order_id == *order_id);
         self.booking.live(order_id).or(ended)
     }
+
+    /// The order at that position: the live one, or the ended one that was read.
+    #[must_use]
+    pub fn order_at(&self, order_seq: u32) -> Option<&Order> {
+        let stored = [self.booking.live_order.as_ref(), self.ended.as_ref()];
+        stored.into_iter().flatten().find(|order| order.seq == order_seq)
+    }
 }
 
 impl Store {
