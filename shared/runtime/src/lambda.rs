@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use api::problem::Problem;
+use api::problem::{Problem, error_chain};
 use api::request::{Caller, Request};
 use bytes::Bytes;
 use lambda_http::request::RequestContext;
@@ -13,14 +13,21 @@ use serde_json::Value;
 use crate::config::{source_from_environment, start_logs};
 use crate::deps::Deps;
 use crate::serve::{Handler, answer, cause_of};
+use crate::source::DepsSource;
+
+/// Starts logs and reads the configuration. The runtime shows an error as `Debug` writes it, so it
+/// is put into words here.
+async fn start() -> Result<DepsSource, Error> {
+    start_logs();
+    source_from_environment().await.map_err(|error| Error::from(error_chain(&error)))
+}
 
 /// Serves API Gateway requests with a handler until the sandbox ends.
 ///
 /// # Errors
 /// What is wrong with the configuration, or with the Lambda runtime.
 pub async fn serve(handle: Handler) -> Result<(), Error> {
-    start_logs();
-    let source = source_from_environment().await?;
+    let source = start().await?;
     let source = &source;
     lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
         let deps = source.current().await;
@@ -41,8 +48,7 @@ pub type EventHandler = for<'a> fn(&'a Deps, Value) -> HandledEvent<'a>;
 /// # Errors
 /// What is wrong with the configuration, or with the Lambda runtime.
 pub async fn serve_events(handle: EventHandler) -> Result<(), Error> {
-    start_logs();
-    let source = source_from_environment().await?;
+    let source = start().await?;
     let source = &source;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let failed = |problem: Problem| {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::process::Command;
 
 use runtime::config::{SECRET_ARN, SECRETS, TABLE_NAME, open_secrets, source_from_environment};
+use runtime::lambda::serve_events;
 use serde_json::{Value, json};
 
 /// Stands in every secret of these tests.
@@ -151,9 +152,14 @@ fn changed(pointer: &str, value: Option<Value>) -> String {
 
 /// What a function with this environment says when it starts.
 fn start_with(environment: &[(&str, String)]) -> String {
+    process_with("config::a_process_says_what_its_environment_lacks", environment)
+}
+
+/// What another process with this environment says in a test.
+fn process_with(test: &str, environment: &[(&str, String)]) -> String {
     // The environment of this process cannot be changed safely, that of another one can.
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "config::a_process_says_what_its_environment_lacks", "--nocapture"])
+        .args(["--exact", test, "--nocapture"])
         .env_clear()
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .env(CHILD, "1")
@@ -214,6 +220,23 @@ fn a_variable_that_is_missing_or_empty_is_named() {
             assert!(!said.contains(MARK), "{said}");
         }
     }
+}
+
+/// Does nothing unless it is the other process.
+#[tokio::test]
+#[expect(clippy::print_stdout, reason = "the process that started it reads this")]
+async fn a_process_says_what_its_sandbox_would_show() {
+    if std::env::var_os(CHILD).is_some() {
+        let served = serve_events(|_, event| Box::pin(async { Ok(event) })).await;
+        // A binary's end with an error is shown as `Debug` writes it.
+        println!("said: {:?}", served.unwrap_err());
+    }
+}
+
+#[test]
+fn a_function_that_cannot_start_says_why_in_words() {
+    let said = process_with("config::a_process_says_what_its_sandbox_would_show", &[]);
+    assert!(said.contains(&format!("neither {SECRET_ARN} nor {SECRETS} is set")), "{said}");
 }
 
 #[test]
