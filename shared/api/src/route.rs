@@ -2,7 +2,7 @@
 
 use domain::attention::{Action, AttentionId};
 use domain::gateway::GatewayName;
-use domain::ids::{BookingId, OrderId};
+use domain::ids::{BookingId, BookingReference, OrderId};
 use http::Method;
 
 use crate::problem::Problem;
@@ -30,7 +30,7 @@ pub enum Access {
 }
 
 /// Every route.
-pub const ROUTES: [RouteSpec; 16] = [
+pub const ROUTES: [RouteSpec; 19] = [
     open("GET", "/v1/openapi.json", "products"),
     route("GET", "/v1/products/{product_id}", "products"),
     route("PUT", "/v1/products/{product_id}", "products"),
@@ -46,6 +46,9 @@ pub const ROUTES: [RouteSpec; 16] = [
     route("GET", "/v1/attention/{booking_id}", "attention"),
     route("POST", "/v1/attention/{booking_id}/{attention_id}/retry", "attention"),
     route("POST", "/v1/attention/{booking_id}/{attention_id}/resolve", "attention"),
+    route("GET", "/v1/operations/bookings/{reference}", "operations"),
+    route("GET", "/v1/operations/tasks", "operations"),
+    route("GET", "/v1/operations/figures", "operations"),
     open("POST", "/v1/callbacks/{gateway}", "callback"),
 ];
 
@@ -88,6 +91,12 @@ pub enum Route {
     GetAttention(BookingId),
     /// Does something about what waits.
     ReleaseAttention(BookingId, AttentionId, Action),
+    /// Reads all that is stored of a booking.
+    InspectBooking(BookingReference),
+    /// Lists the tasks.
+    ListTasks,
+    /// Adds up the figures of a day.
+    GetFigures,
     /// A gateway's notification.
     Callback(GatewayName),
 }
@@ -114,6 +123,7 @@ impl Route {
                 Self::of_booking(BookingId::parse(id)?, rest)
             }
             (_, ["", "v1", "attention", rest @ ..]) => Self::of_attention(method, rest),
+            ("GET", ["", "v1", "operations", rest @ ..]) => Self::of_operations(rest),
             ("POST", ["", "v1", "callbacks", gateway]) => {
                 Some(Self::Callback(GatewayName::parse(gateway)?))
             }
@@ -148,6 +158,17 @@ impl Route {
         }
     }
 
+    fn of_operations(rest: &[&str]) -> Option<Self> {
+        match rest {
+            ["bookings", reference] => {
+                Some(Self::InspectBooking(BookingReference::parse(reference)?))
+            }
+            ["tasks"] => Some(Self::ListTasks),
+            ["figures"] => Some(Self::GetFigures),
+            _ => None,
+        }
+    }
+
     /// The route's own name, in metrics.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -166,6 +187,9 @@ impl Route {
             Self::ListAttention => "list_attention",
             Self::GetAttention(_) => "get_attention",
             Self::ReleaseAttention(..) => "release_attention",
+            Self::InspectBooking(_) => "inspect_booking",
+            Self::ListTasks => "list_tasks",
+            Self::GetFigures => "get_figures",
             Self::Callback(_) => "callback",
         }
     }
@@ -181,13 +205,17 @@ impl Route {
             | Self::CreateOrder(id)
             | Self::GeneratePayment(id)
             | Self::GetAttention(id)
-            | Self::ReleaseAttention(id, ..) => Some(id),
+            | Self::ReleaseAttention(id, ..)
+            | Self::InspectBooking(BookingReference::Id(id)) => Some(id),
             Self::GetDescription
             | Self::GetProduct(_)
             | Self::PutProduct(_)
             | Self::OpenBooking
             | Self::ListBookings
             | Self::ListAttention
+            | Self::InspectBooking(BookingReference::Refund(_) | BookingReference::Echo(_))
+            | Self::ListTasks
+            | Self::GetFigures
             | Self::Callback(_) => None,
         }
     }
@@ -206,6 +234,7 @@ impl Route {
             Self::CreateOrder(_) => "create-order",
             Self::GeneratePayment(_) => "generate-payment",
             Self::ListAttention | Self::GetAttention(_) | Self::ReleaseAttention(..) => "attention",
+            Self::InspectBooking(_) | Self::ListTasks | Self::GetFigures => "operations",
             Self::Callback(_) => "callback",
         }
     }
@@ -224,6 +253,7 @@ mod tests {
                 .replace("{booking_id}", &"a".repeat(32))
                 .replace("{order_id}", &"b".repeat(32))
                 .replace("{attention_id}", &format!("refund-{}", "c".repeat(32)))
+                .replace("{reference}", &"d".repeat(62))
                 .replace("{gateway}", "wechat_pay");
             let route = Route::parse(&spec.method.parse().unwrap(), &path).unwrap();
             assert_eq!(route.function(), spec.function, "{spec:?}");
@@ -262,6 +292,8 @@ mod tests {
             ("POST", "/v1/attention"),
             ("GET", "/v1/attention/"),
             ("GET", "/v1/attention/123"),
+            ("POST", "/v1/operations/tasks"),
+            ("GET", "/v1/operations/bookings/123"),
         ] {
             let method: Method = method.parse().unwrap();
             assert!(matches!(Route::parse(&method, path), Err(Problem::NotFound)), "{path}");

@@ -9,6 +9,8 @@ mod change;
 #[cfg(test)]
 mod close_payment;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod generate_payment;
 #[cfg(test)]
 mod make_order;
@@ -32,3 +34,5 @@ mod small_world;
 mod start_payment;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod timeline;
