@@ -14,7 +14,7 @@ use gateways::{PaymentRef, QueryOutcome};
 use http::{HeaderMap, HeaderValue, Method, header};
 use jiff::Timestamp;
 use local::dispatch::dispatch;
-use runtime::config::{Opened, plain_connector, source_from_environment};
+use runtime::config::{Opened, SECRETS, plain_connector, source_from_environment};
 use runtime::deps::Deps;
 use runtime::gateway_calls;
 use runtime::secret_reader::{SECRET_LEN_MAX, SecretReader, SecretsManager};
@@ -53,9 +53,7 @@ impl Stack {
         });
         let world = world.await;
         let environment = world.stack.environment.as_ref().unwrap();
-        let (_, document) = environment.split_once("LATCHPAY_SECRETS='").unwrap();
-        let (document, _) = document.split_once("'\n").unwrap();
-        let document = serde_json::from_str(document).unwrap();
+        let document = serde_json::from_str(environment.get(SECRETS).unwrap()).unwrap();
         Self { world, document, ahead_ms }
     }
 

@@ -696,7 +696,8 @@ fn next(problem: Option<&Problem>) -> Option<Problem> {
         Some(Problem::NotJson) => Problem::GatewayRefused,
         Some(Problem::GatewayRefused) => Problem::GatewayUnavailable,
         Some(Problem::GatewayUnavailable) => Problem::StoreUnavailable(None),
-        Some(Problem::StoreUnavailable(_)) => Problem::Internal(String::new()),
+        Some(Problem::StoreUnavailable(_)) => Problem::OutOfTime,
+        Some(Problem::OutOfTime) => Problem::Internal(String::new()),
         Some(Problem::Internal(_)) => return None,
     })
 }
