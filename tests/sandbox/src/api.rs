@@ -51,7 +51,10 @@ pub struct FunctionError {
 #[derive(Debug)]
 pub(crate) struct Handle {
     pub(crate) invocations: Sender<Invocation>,
+    /// How often it has asked for an invocation.
     pub(crate) asked: watch::Receiver<u64>,
+    /// Why it cannot start, where it says so.
+    pub(crate) not_started: watch::Receiver<Option<FunctionError>>,
 }
 
 #[derive(Clone)]
@@ -59,24 +62,28 @@ struct Api {
     waiting: Arc<Queue<Receiver<Invocation>>>,
     running: Arc<Mutex<HashMap<String, oneshot::Sender<Outcome>>>>,
     asked: Arc<watch::Sender<u64>>,
+    not_started: Arc<watch::Sender<Option<FunctionError>>>,
 }
 
 /// The routes of the Runtime API, and the handle that invokes through them.
 pub(crate) fn runtime_api() -> (Router, Handle) {
     let (invocations, waiting) = channel(WAITING_MAX);
-    let (asked, asked_so_far) = watch::channel(0);
+    let (asking, asked) = watch::channel(0);
+    let (failing, not_started) = watch::channel(None);
     let api = Api {
         waiting: Arc::new(Queue::new(waiting)),
         running: Arc::default(),
-        asked: Arc::new(asked),
+        asked: Arc::new(asking),
+        not_started: Arc::new(failing),
     };
     let router = Router::new()
+        .route("/2018-06-01/runtime/init/error", routing::post(init_error))
         .route("/2018-06-01/runtime/invocation/next", routing::get(next))
         .route("/2018-06-01/runtime/invocation/{request_id}/response", routing::post(response))
         .route("/2018-06-01/runtime/invocation/{request_id}/error", routing::post(error))
         .layer(DefaultBodyLimit::max(ANSWER_LEN_MAX))
         .with_state(api);
-    (router, Handle { invocations, asked: asked_so_far })
+    (router, Handle { invocations, asked, not_started })
 }
 
 impl Api {
@@ -122,9 +129,17 @@ async fn response(
 }
 
 async fn error(State(api): State<Api>, Path(request_id): Path<String>, said: Bytes) -> StatusCode {
-    let error = serde_json::from_slice(&said).unwrap_or_else(|_| FunctionError {
+    api.finish(&request_id, Err(read(&said)))
+}
+
+async fn init_error(State(api): State<Api>, said: Bytes) -> StatusCode {
+    api.not_started.send_replace(Some(read(&said)));
+    StatusCode::ACCEPTED
+}
+
+fn read(said: &[u8]) -> FunctionError {
+    serde_json::from_slice(said).unwrap_or_else(|_| FunctionError {
         kind: "Unreadable".to_owned(),
-        message: String::from_utf8_lossy(&said).into_owned(),
-    });
-    api.finish(&request_id, Err(error))
+        message: String::from_utf8_lossy(said).into_owned(),
+    })
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use api::problem::error_chain;
@@ -39,9 +39,16 @@ pub struct Lambda {
 struct Functions {
     folder: PathBuf,
     timeout: Duration,
-    environment: OnceLock<Vec<(OsString, OsString)>>,
-    idle: Mutex<HashMap<String, Vec<Sandbox>>>,
+    deployed: Mutex<Deployed>,
     permits: Semaphore,
+}
+
+/// What holds until the next deployment.
+#[derive(Debug, Default)]
+struct Deployed {
+    number: u64,
+    environment: Option<Vec<(OsString, OsString)>>,
+    idle: HashMap<String, Vec<Sandbox>>,
 }
 
 /// Why a call is not answered.
@@ -73,8 +80,7 @@ impl Lambda {
         let functions = Arc::new(Functions {
             folder,
             timeout,
-            environment: OnceLock::new(),
-            idle: Mutex::default(),
+            deployed: Mutex::default(),
             permits: Semaphore::new(CONCURRENCY_MAX),
         });
         let router = Router::new()
@@ -87,36 +93,46 @@ impl Lambda {
         Ok(Self { url, functions, serving })
     }
 
-    /// Gives the functions their environment; only the first one counts.
+    /// Gives the functions their environment. Those that run with an older one end after what they
+    /// are doing.
     pub fn deploy(&self, environment: &Environment) {
-        self.functions.environment.get_or_init(|| environment.variables());
+        let mut deployed = self.functions.deployed();
+        let number = deployed.number.saturating_add(1);
+        let environment = Some(environment.variables());
+        *deployed = Deployed { number, environment, idle: HashMap::new() };
     }
 }
 
 impl Functions {
+    fn deployed(&self) -> MutexGuard<'_, Deployed> {
+        self.deployed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn call(&self, name: &str, event: Bytes) -> Result<Bytes, CallError> {
         // The semaphore is never closed.
         let _permit = self.permits.acquire().await;
-        let mut sandbox = match self.take_idle(name) {
-            Some(sandbox) => sandbox,
-            None => self.start(name).await?,
-        };
+        let (number, mut sandbox) = self.take(name).await?;
         let answer = sandbox.invoke_raw(event, self.timeout).await;
         if matches!(answer, Ok(_) | Err(InvokeError::Function(_))) {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.entry(name.to_owned()).or_default().push(sandbox);
+            let mut deployed = self.deployed();
+            if deployed.number == number {
+                deployed.idle.entry(name.to_owned()).or_default().push(sandbox);
+            }
         }
         Ok(answer?)
     }
 
-    fn take_idle(&self, name: &str) -> Option<Sandbox> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(name)?.pop()
-    }
-
-    async fn start(&self, name: &str) -> Result<Sandbox, CallError> {
-        let environment = self.environment.get().ok_or(CallError::NotDeployed)?;
-        let function = Function::below(&self.folder, name, environment.clone());
-        Ok(Sandbox::start(&function).await?)
+    /// A sandbox that is idle, or a new one, with the number of its deployment.
+    async fn take(&self, name: &str) -> Result<(u64, Sandbox), CallError> {
+        let (number, environment) = {
+            let mut deployed = self.deployed();
+            if let Some(sandbox) = deployed.idle.get_mut(name).and_then(Vec::pop) {
+                return Ok((deployed.number, sandbox));
+            }
+            (deployed.number, deployed.environment.clone().ok_or(CallError::NotDeployed)?)
+        };
+        let function = Function::below(&self.folder, name, environment);
+        Ok((number, Sandbox::start(&function).await?))
     }
 }
 

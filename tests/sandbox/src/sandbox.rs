@@ -50,6 +50,12 @@ pub enum StartError {
     /// The binary or the port.
     #[error("{0} cannot be started")]
     Io(PathBuf, #[source] io::Error),
+    /// The process.
+    #[error("the process cannot be waited for")]
+    Lost(#[source] io::Error),
+    /// The function says itself that it cannot start.
+    #[error("it cannot start")]
+    Function(#[source] FunctionError),
     /// It ended before it asked for an invocation.
     #[error("it ended at its start, with {0}; it said: {1}")]
     Ended(ExitStatus, String),
@@ -118,15 +124,16 @@ impl Sandbox {
 
     async fn ready(&mut self) -> Result<(), StartError> {
         let asked = self.handle.asked.wait_for(|times| *times > 0);
-        tokio::select! {
-            ended = self.process.wait() => match ended {
-                Ok(status) => Err(StartError::Ended(status, self.lines.text())),
-                Err(error) => Err(StartError::Io(PathBuf::from("the process"), error)),
-            },
-            asked = tokio::time::timeout(START_TIMEOUT, asked) => match asked {
+        let status = tokio::select! {
+            ended = self.process.wait() => ended.map_err(StartError::Lost)?,
+            asked = tokio::time::timeout(START_TIMEOUT, asked) => return match asked {
                 Ok(Ok(_)) => Ok(()),
                 Ok(Err(_)) | Err(_) => Err(StartError::Late(self.lines.text())),
             },
+        };
+        match self.handle.not_started.borrow().clone() {
+            Some(error) => Err(StartError::Function(error)),
+            None => Err(StartError::Ended(status, self.lines.text())),
         }
     }
 
