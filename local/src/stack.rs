@@ -11,9 +11,10 @@ use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector
 use axum::Router;
 use embedded::{EmbeddedStore, OpenError};
 use runtime::config::{
-    ConfigError, Opened, open_secrets, plain_connector, sdk_behaviour, system_clock,
+    CHECKOUT_URL, ConfigError, Opened, open_secrets, plain_connector, sdk_behaviour, system_clock,
     system_randomness,
 };
+use runtime::deadline::Deadline;
 use runtime::deps::{Clock, Deps, Randomness};
 use runtime::transport::Transport;
 use simulator::Simulator;
@@ -112,7 +113,7 @@ pub struct Stack {
     /// Where it serves.
     pub base_url: String,
     /// The functions' environment for other processes, where the store is on a port.
-    pub environment: Option<String>,
+    pub environment: Option<Environment>,
     /// What its handlers work with.
     pub deps: Arc<Deps>,
     /// The store beneath the SDK.
@@ -160,9 +161,8 @@ impl Stack {
         if let Some(port) = options.store_port {
             let listener = TcpListener::bind(("127.0.0.1", port)).await?;
             let store_url = format!("http://{}", listener.local_addr()?);
-            let told =
-                Environment { secrets: &secrets, store_url: &store_url, base_url: &base_url };
-            environment = Some(told.to_file());
+            let functions = Environment::new(secrets, store_url, TABLE);
+            environment = Some(functions.with(CHECKOUT_URL, base_url.clone()));
             tasks.push(serve_store(listener, embedded.clone()));
         }
         Ok(Self { base_url, environment, deps, embedded, _simulator: simulator, tasks })
@@ -223,6 +223,7 @@ async fn deps(
         ids,
         clock: Arc::clone(&options.clock),
         randomness: Arc::clone(&options.randomness),
+        deadline: Deadline::NONE,
     })
 }
 
