@@ -14,6 +14,7 @@ pub const FUNCTIONS: [(&str, Handler); 8] = [
     ("quote", quote::handle),
     ("create-order", create_order::handle),
     ("generate-payment", generate_payment::handle),
+    ("checkout", checkout::handle),
     ("attention", attention::handle),
     ("operations", operations::handle),
     ("callback", callback::handle),

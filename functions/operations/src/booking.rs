@@ -1,7 +1,7 @@
 //! A booking with all that is stored of it.
 
 use api::problem::Problem;
-use api::request::Request;
+use api::request::{Request, SCOPE_ATTENTION_WRITE};
 use api::respond::{Answer, json};
 use api::view::{AttentionView, AuditView, ProductView};
 use domain::booking::{Booking, Order};
@@ -26,6 +26,7 @@ pub(crate) async fn inspect(
     request: &Request,
     reference: &BookingReference,
 ) -> Result<Answer, Problem> {
+    request.require_scope(SCOPE_ATTENTION_WRITE)?;
     let cursor = request.query_parameter("cursor")?;
     let cursor = cursor.map(|text| text.parse().map_err(|_| unknown_cursor())).transpose()?;
     let (id, found_at) = find(deps, reference).await?;

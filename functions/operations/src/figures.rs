@@ -2,7 +2,7 @@
 
 use api::cursor;
 use api::problem::Problem;
-use api::request::Request;
+use api::request::{Request, SCOPE_ATTENTION_WRITE};
 use api::respond::{Answer, json};
 use domain::figures::{Figures, day};
 use http::StatusCode;
@@ -21,6 +21,7 @@ const TIME_ZONE: &str = "UTC";
 /// There is no index by day, and a counter that every commit wrote would be in the way of all of
 /// them. So the table is read, a page a request, whoever asks and whatever it holds.
 pub(crate) async fn get(deps: &Deps, request: &Request) -> Result<Answer, Problem> {
+    request.require_scope(SCOPE_ATTENTION_WRITE)?;
     let zone_name = request.query_parameter("time_zone")?.unwrap_or_else(|| TIME_ZONE.to_owned());
     let zone = TimeZone::get(&zone_name)
         .map_err(|_| Problem::invalid("time_zone", "not in the IANA time zone database"))?;

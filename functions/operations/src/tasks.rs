@@ -1,7 +1,7 @@
 //! The tasks of all bookings.
 
 use api::problem::Problem;
-use api::request::Request;
+use api::request::{Request, SCOPE_ATTENTION_WRITE};
 use api::respond::{Answer, json};
 use futures_util::future::try_join_all;
 use http::StatusCode;
@@ -20,6 +20,7 @@ const BETWEEN: char = '~';
 
 /// Lists the tasks, the longest due first, and those that are not due yet behind them.
 pub(crate) async fn list(deps: &Deps, request: &Request) -> Result<Answer, Problem> {
+    request.require_scope(SCOPE_ATTENTION_WRITE)?;
     let cursor = request.query_parameter("cursor")?;
     let starts = match cursor {
         Some(text) => read_starts(&text).ok_or_else(unknown_cursor)?,
