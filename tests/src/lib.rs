@@ -7,12 +7,15 @@ use std::time::Duration;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use local::client::{Call, Client, Reply};
+use local::dispatch::work_as;
 use local::stack::{Options, Stack};
+use local::worker::SETTLE;
 use runtime::config::system_clock;
 use serde_json::{Value, json};
 
 use crate::gateway::scanned;
 pub use crate::gateway::{acknowledged, gateway, gateway_name, ways};
+use crate::roles::Roles;
 
 /// How long a test waits for something that happens by itself.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -51,6 +54,8 @@ pub struct World {
     pub stack: Stack,
     /// Its clock; gateways and handlers share it.
     pub clock: TestClock,
+    /// What each function does at the table, and may do.
+    pub roles: Roles,
 }
 
 impl World {
@@ -66,7 +71,9 @@ impl World {
         let mut options = Options::in_memory();
         options.clock = Arc::new(move || ticking.now());
         change(&mut options);
-        Self { stack: Stack::start(options).await.unwrap(), clock }
+        let roles = Roles::default();
+        options.wrap_store = Some(roles.wrap_store(options.wrap_store.take()));
+        Self { stack: Stack::start(options).await.unwrap(), clock, roles }
     }
 
     /// A client without credentials, as gateways and wallets are.
@@ -148,7 +155,7 @@ impl World {
 
     /// Runs every task that is due now, until none is left that can be run.
     pub async fn settle(&self) {
-        while settle::run_due(&self.stack.deps).await.unwrap() > 0 {}
+        while work_as(SETTLE, settle::run_due(&self.stack.deps)).await.unwrap() > 0 {}
     }
 }
 
@@ -423,4 +430,6 @@ pub mod faults;
 pub mod gateway;
 pub mod lines;
 pub mod quiet;
+pub mod roles;
 pub mod secrets_manager;
+pub mod template;
