@@ -5,6 +5,9 @@ CARGO ?= cargo
 CARGO_FLAGS ?= --locked
 PYTHON ?= python3
 VENV := .tools/venv
+LAMBDA_VENV := .tools/lambda
+# What `make lambda` builds for: arm64, as the template says, or x86_64.
+ARCH ?= arm64
 SCHEMATHESIS := .tools/schemathesis
 # How long `make fuzz` runs each target, in seconds, and which targets; all of them unless named.
 FUZZ_S ?= 60
@@ -18,10 +21,11 @@ GATEWAY_TESTS := flows consistency idempotency notifications settle windows atte
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
 .PHONY: test lint fmt fmt-check build test-rust test-gateways guards-stand template readme \
-	sdk-clients schemathesis simulate model guards soak fuzz deny demo run clean-data
+	sdk-clients schemathesis smoke lambda sam-build watch simulate model guards soak fuzz deny \
+	demo run clean-data
 
 test: fmt-check lint build test-rust test-gateways guards-stand template readme sdk-clients \
-	schemathesis
+	schemathesis smoke
 
 fmt:
 	$(CARGO) fmt --all
@@ -59,6 +63,24 @@ sdk-clients: build
 # A minute of made-up requests, whose answers must be what docs/openapi.yaml says.
 schemathesis: build
 	PYTHON=$(PYTHON) $(PYTHON) scripts/check-openapi.py $(BINARY) $(SCHEMATHESIS)
+
+# The binaries that are deployed, built for this machine, behind a Lambda of our own.
+smoke: build
+	PYTHON=$(PYTHON) CARGO="$(CARGO)" sh scripts/smoke.sh $(LAMBDA_VENV)
+
+# A zip of each function, in target/functions/$(ARCH)/NAME/bootstrap.zip.
+lambda: $(LAMBDA_VENV)/ready
+	CARGO="$(CARGO)" sh scripts/build-functions.sh $(LAMBDA_VENV) $(ARCH) zip
+	@ls -l target/functions/$(ARCH)/*/bootstrap.zip
+
+# What `sam deploy` takes, in .aws-sam; without Docker.
+sam-build: $(VENV)/ready $(LAMBDA_VENV)/ready
+	PATH="$(CURDIR)/$(LAMBDA_VENV)/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam build
+
+# The functions under `cargo lambda watch`, for `make run` with two more flags: docs/deploying.md.
+watch: $(LAMBDA_VENV)/ready
+	PATH="$(CURDIR)/$(LAMBDA_VENV)/bin:$$PATH" $(CARGO) lambda watch --ignore-changes \
+		-A 127.0.0.1 -P 9000 --env-file .latchpay/functions.env
 
 # The whole product under a simulated clock: see docs/correctness.md. `make test` plays some seeds.
 simulate:
@@ -98,3 +120,6 @@ clean-data:
 
 $(VENV)/ready: scripts/requirements.txt scripts/make-venv.sh
 	PYTHON=$(PYTHON) sh scripts/make-venv.sh $(VENV) scripts/requirements.txt
+
+$(LAMBDA_VENV)/ready: scripts/lambda-requirements.txt scripts/make-venv.sh
+	PYTHON=$(PYTHON) sh scripts/make-venv.sh $(LAMBDA_VENV) scripts/lambda-requirements.txt

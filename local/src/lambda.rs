@@ -1,6 +1,8 @@
 //! The laptop's port in front of real Lambda binaries: requests become API Gateway events for
 //! `cargo lambda watch`, as the deployed HTTP API makes them, authorizer context included.
 
+use std::ffi::OsString;
+use std::fmt;
 use std::time::Duration;
 
 use api::problem::Problem;
@@ -19,6 +21,9 @@ use serde_json::{Value, json};
 
 /// How long a function may take: the first call may have to compile it.
 const INVOKE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Names the address of the store.
+pub const STORE_URL: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
 /// Invokes functions by the Lambda API.
 #[derive(Clone, Debug)]
@@ -139,13 +144,56 @@ fn body_of(request: &Request) -> (String, bool) {
     }
 }
 
-/// The environment of the functions on this laptop, as `cargo lambda watch --env-file` reads it.
-#[must_use]
-pub fn environment(secrets: &str, store_url: &str, table: &str) -> String {
-    // Its reader makes every `\n` a line break, which JSON does not allow in a text.
-    let secrets = secrets.replace("\\n", "\\u000a");
-    format!(
-        "{TABLE_NAME}={table}\n{SECRETS}='{secrets}'\nAWS_REGION=local\nAWS_ACCESS_KEY_ID=laptop\n\
-         AWS_SECRET_ACCESS_KEY=laptop\nAWS_ENDPOINT_URL_DYNAMODB={store_url}\n"
-    )
+/// The environment of the functions on this laptop. Written out it is a file as `cargo lambda watch
+/// --env-file` reads it.
+#[derive(Clone)]
+pub struct Environment(Vec<(&'static str, String)>);
+
+impl Environment {
+    /// The environment for a store and its table, with these secrets.
+    #[must_use]
+    pub fn new(secrets: String, store_url: String, table: &str) -> Self {
+        Self(vec![
+            (TABLE_NAME, table.to_owned()),
+            (SECRETS, secrets),
+            ("AWS_REGION", "local".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "laptop".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "laptop".to_owned()),
+            (STORE_URL, store_url),
+        ])
+    }
+
+    /// The same with another value of a variable.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: String) -> Self {
+        self.0.retain(|(known, _)| *known != name);
+        self.0.push((name, value));
+        self
+    }
+
+    /// The value of a variable.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The variables, as a process takes them.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(OsString, OsString)> {
+        self.0.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect()
+    }
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.0 {
+            if value.contains('"') {
+                // Its reader makes every `\n` a line break, which JSON does not allow in a text.
+                writeln!(f, "{name}='{}'", value.replace("\\n", "\\u000a"))?;
+            } else {
+                writeln!(f, "{name}={value}")?;
+            }
+        }
+        Ok(())
+    }
 }

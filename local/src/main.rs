@@ -86,8 +86,9 @@ async fn serve(args: Serve) -> Result<(), String> {
     };
     let stack = Stack::start(options).await.map_err(|error| error_chain(&error))?;
     if let Some(environment) = &stack.environment {
-        let written = std::fs::create_dir_all(&args.data)
-            .and_then(|()| std::fs::write(args.data.join("functions.env"), environment));
+        let written = std::fs::create_dir_all(&args.data).and_then(|()| {
+            std::fs::write(args.data.join("functions.env"), environment.to_string())
+        });
         written.map_err(|error| error.to_string())?;
     }
     println!("ready {}", stack.base_url);

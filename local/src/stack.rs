@@ -12,6 +12,7 @@ use runtime::config::{
     ConfigError, Opened, open_secrets, plain_connector, sdk_behaviour, system_clock,
     system_randomness,
 };
+use runtime::deadline::Deadline;
 use runtime::deps::{Clock, Deps, Randomness};
 use runtime::transport::Transport;
 use simulator::Simulator;
@@ -22,7 +23,7 @@ use store::schema::create_table;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::lambda::{self, Functions};
+use crate::lambda::{Environment, Functions};
 use crate::seed::{SeedError, seed};
 use crate::{secrets, server, worker};
 
@@ -107,7 +108,7 @@ pub struct Stack {
     /// Where it serves.
     pub base_url: String,
     /// The functions' environment for other processes, where the store is on a port.
-    pub environment: Option<String>,
+    pub environment: Option<Environment>,
     /// What its handlers work with.
     pub deps: Arc<Deps>,
     /// The store beneath the SDK.
@@ -154,7 +155,7 @@ impl Stack {
         if let Some(port) = options.store_port {
             let listener = TcpListener::bind(("127.0.0.1", port)).await?;
             let store_url = format!("http://{}", listener.local_addr()?);
-            environment = Some(lambda::environment(&secrets, &store_url, TABLE));
+            environment = Some(Environment::new(secrets, store_url, TABLE));
             tasks.push(serve_store(listener, embedded.clone()));
         }
         Ok(Self { base_url, environment, deps, embedded, _simulator: simulator, tasks })
@@ -207,6 +208,7 @@ async fn deps(
         ids,
         clock: Arc::clone(&options.clock),
         randomness: Arc::clone(&options.randomness),
+        deadline: Deadline::NONE,
     })
 }
 

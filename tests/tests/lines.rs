@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use http::Method;
 use local::client::Call;
+use runtime::config::SECRETS;
 use runtime::telemetry::{METRIC_LIST, NAMESPACE, STAGE as STAGE_DIMENSION};
 use serde_json::{Value, json};
 use tests::lines::{Lines, STAGE};
@@ -66,9 +67,8 @@ impl Watch {
             }));
         });
         let world = world.await;
-        let environment = world.stack.environment.clone().unwrap();
-        let (_, document) = environment.split_once("LATCHPAY_SECRETS='").unwrap();
-        let document: Value = serde_json::from_str(document.split_once("'\n").unwrap().0).unwrap();
+        let environment = world.stack.environment.as_ref().unwrap();
+        let document: Value = serde_json::from_str(environment.get(SECRETS).unwrap()).unwrap();
         let mut secrets = BTreeSet::from(["Bearer".to_owned(), "dev:alice".to_owned()]);
         secrets.insert("PRIVATE KEY".to_owned());
         secrets.insert("oLatchpay-simulated-payer001".to_owned());

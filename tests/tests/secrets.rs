@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use jiff::Timestamp;
 use local::dispatch::dispatch;
 use runtime::config::{
-    ConfigError, GatewayChoice, Opened, plain_connector, source_from_environment,
+    ConfigError, GatewayChoice, Opened, SECRETS, plain_connector, source_from_environment,
 };
 use runtime::deps::Deps;
 use runtime::gateway_calls;
@@ -55,9 +55,7 @@ impl Stack {
         });
         let world = world.await;
         let environment = world.stack.environment.as_ref().unwrap();
-        let (_, document) = environment.split_once("LATCHPAY_SECRETS='").unwrap();
-        let (document, _) = document.split_once("'\n").unwrap();
-        let document = serde_json::from_str(document).unwrap();
+        let document = serde_json::from_str(environment.get(SECRETS).unwrap()).unwrap();
         Self { world, document, ahead_ms }
     }
 
@@ -68,7 +66,7 @@ impl Stack {
     /// Makes a function's dependencies over the stack's table and gateways.
     fn make(&self) -> impl FnOnce(Opened) -> Deps {
         let stack = self.world.stack.deps.as_ref().clone();
-        |Opened { ids, keyring, gateways }| Deps { ids, keyring, gateways, ..stack }
+        move |Opened { ids, keyring, gateways }| Deps { ids, keyring, gateways, ..stack }
     }
 }
 

@@ -16,7 +16,7 @@ use tests::template::{functions, resource_name, resources, template, values};
 /// The widest line.
 const COLUMNS_MAX: usize = 100;
 /// Folders that hold what is made or kept, and not what is written.
-const NOT_OURS: [&str; 5] = ["target", ".git", ".tools", ".latchpay", "node_modules"];
+const NOT_OURS: [&str; 6] = ["target", ".git", ".tools", ".latchpay", ".aws-sam", "node_modules"];
 /// What is stored as text.
 const TEXTS: [&str; 9] = ["rs", "md", "toml", "yaml", "yml", "json", "py", "sh", "txt"];
 
@@ -408,6 +408,7 @@ fn every_function_has_a_block_in_the_template_and_every_block_a_function() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let resource = resource_name(&name);
         let block = blocks.get(&resource).unwrap_or_else(|| panic!("no {resource}"));
+        assert_eq!(values(block, "CodeUri"), [format!("functions/{name}")], "{resource}");
         assert_eq!(values(block, "Binary"), [name], "{resource}");
         folders.insert(resource);
     }
@@ -420,6 +421,21 @@ fn every_route_goes_to_its_function_and_no_other_does() {
         routes_in_template().into_iter().map(|(route, resource, _)| (route, resource)).collect();
     let routes = ROUTES.iter().map(|route| (name_of(route), resource_name(route.function)));
     assert_eq!(in_template, routes.collect());
+}
+
+#[test]
+fn cargo_lambda_watch_has_the_routes_of_the_template() {
+    let manifest = read("Cargo.toml");
+    let (_, router) = manifest.split_once("[workspace.metadata.lambda.watch.router]\n").unwrap();
+    let watched = router.lines().take_while(|line| !line.is_empty()).map(|line| {
+        let (path, function) = line.split_once(" = ").unwrap();
+        (path.trim_matches('"').to_owned(), function.trim_matches('"').to_owned())
+    });
+    let watched: Vec<_> = watched.collect();
+    let routes: BTreeMap<_, _> =
+        ROUTES.iter().map(|route| (route.path.to_owned(), route.function.to_owned())).collect();
+    assert_eq!(watched.len(), routes.len());
+    assert_eq!(watched.into_iter().collect::<BTreeMap<_, _>>(), routes);
 }
 
 /// `GET /v1/bookings`
@@ -890,7 +906,8 @@ fn next(problem: Option<&Problem>) -> Option<Problem> {
         Some(Problem::NotJson) => Problem::GatewayRefused,
         Some(Problem::GatewayRefused) => Problem::GatewayUnavailable,
         Some(Problem::GatewayUnavailable) => Problem::StoreUnavailable(None),
-        Some(Problem::StoreUnavailable(_)) => Problem::Internal(String::new()),
+        Some(Problem::StoreUnavailable(_)) => Problem::OutOfTime,
+        Some(Problem::OutOfTime) => Problem::Internal(String::new()),
         Some(Problem::Internal(_)) => return None,
     })
 }

@@ -24,6 +24,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use store::Store;
 use store::schema::CALL_TIMEOUT;
 
+use crate::deadline::Deadline;
 use crate::deps::{Clock, Deps, Randomness};
 use crate::secret_reader::{ReadError, SecretReader, SecretsManager};
 use crate::secrets::Secrets;
@@ -190,6 +191,7 @@ pub async fn source_from_environment() -> Result<DepsSource, ConfigError> {
         ids,
         clock: system_clock(),
         randomness: system_randomness(),
+        deadline: Deadline::NONE,
     };
     match secrets {
         Secrecy::Document(json) => Ok(DepsSource::fixed(make(choice.open(&json)?))),

@@ -7,6 +7,7 @@ use api::request::Request;
 use api::respond::{self, Answer};
 use api::route::Route;
 use api::texts::Language;
+use gateways::Acknowledgement;
 use http::StatusCode;
 use tracing::Instrument;
 
@@ -23,26 +24,31 @@ pub type Handler = for<'a> fn(&'a Deps, &'a Request) -> Handled<'a>;
 const NO_ROUTE: &str = "none";
 
 /// Runs a handler and tells its problem if it has one. Every line on the way carries the request's
-/// id, and the ids of what it is about.
+/// id, and the ids of what it is about. When the time is up the handler is dropped: whatever it has
+/// begun stands as after a kill.
 pub async fn answer(deps: &Deps, request: &Request, handle: Handler) -> Answer {
     let route = Route::parse(&request.method, &request.path).ok();
     let span = request_span(request, route.as_ref());
-    let name = route.as_ref().map_or(NO_ROUTE, Route::name);
-    answer_measured(deps, request, handle, name).instrument(span).await
+    answer_measured(deps, request, handle, route.as_ref()).instrument(span).await
 }
 
 async fn answer_measured(
     deps: &Deps,
     request: &Request,
     handle: Handler,
-    route: &'static str,
+    route: Option<&Route>,
 ) -> Answer {
     let began = deps.now();
     let outcome = match request.check_size() {
-        Ok(()) => handle(deps, request).await,
-        Err(problem) => Err(problem),
+        Ok(()) => deps.deadline.within(began, handle(deps, request)).await,
+        Err(problem) => Some(Err(problem)),
     };
-    let answer = outcome.unwrap_or_else(|problem| unanswered(request, &problem));
+    let answer = match outcome {
+        Some(Ok(answer)) => answer,
+        Some(Err(problem)) => unanswered(request, &problem),
+        None => out_of_time(deps, request, route),
+    };
+    let route = route.map_or(NO_ROUTE, Route::name);
     let status = answer.status();
     let duration_ms = deps.now().duration_since(began).as_millis();
     let duration_ms = i64::try_from(duration_ms).unwrap_or(i64::MAX);
@@ -52,6 +58,13 @@ async fn answer_measured(
         &[("route", route), ("status", class(status))],
     );
     answer
+}
+
+/// What is said when the time is up: to a gateway, in its own words, to send it again.
+fn out_of_time(deps: &Deps, request: &Request, route: Option<&Route>) -> Answer {
+    let told = unanswered(request, &Problem::OutOfTime);
+    let gateway = route.and_then(Route::gateway).and_then(|name| deps.gateway(name));
+    gateway.map_or(told, |gateway| gateway.acknowledge(Acknowledgement::Retry))
 }
 
 /// The class of a status: what a caller, a gateway or we have to do with it.
@@ -89,6 +102,7 @@ pub fn cause_of(problem: &Problem) -> Option<String> {
     match problem {
         Problem::Internal(cause) => Some(cause.clone()),
         Problem::StoreUnavailable(Some(error)) => Some(error_chain(error)),
+        Problem::OutOfTime => Some("not done in time".to_owned()),
         _ => None,
     }
 }
