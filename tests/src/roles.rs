@@ -1,7 +1,7 @@
 //! The functions' roles: what the template lets each do at the table, held against what it does.
 //!
-//! Every stack of the tests refuses what a role does not allow, as AWS would. What no function is at
-//! work for, such as a test's own look into the store, passes.
+//! Every stack of the tests refuses what a role does not allow, as AWS would. What is done for no
+//! function, such as a test's own look into the store, passes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
