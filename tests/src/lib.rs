@@ -11,6 +11,7 @@ use local::stack::{Options, Stack};
 use runtime::config::system_clock;
 use serde_json::{Value, json};
 
+use crate::events::Heard;
 use crate::gateway::scanned;
 pub use crate::gateway::{acknowledged, gateway, gateway_name, ways};
 
@@ -51,6 +52,7 @@ pub struct World {
     pub stack: Stack,
     /// Its clock; gateways and handlers share it.
     pub clock: TestClock,
+    heard: Heard,
 }
 
 impl World {
@@ -66,12 +68,15 @@ impl World {
         let mut options = Options::in_memory();
         options.clock = Arc::new(move || ticking.now());
         change(&mut options);
-        Self { stack: Stack::start(options).await.unwrap(), clock }
+        let stack = Stack::start(options).await.unwrap();
+        let heard = Heard::of(&stack);
+        Self { stack, clock, heard }
     }
 
     /// A client without credentials, as gateways and wallets are.
     #[must_use]
     pub fn nobody(&self) -> Client {
+        self.heard.listen();
         contract::client(&self.stack.base_url)
     }
 
@@ -419,6 +424,7 @@ pub async fn refused_unchanged(
 
 pub mod books;
 pub mod contract;
+pub mod events;
 pub mod faults;
 pub mod gateway;
 pub mod lines;
