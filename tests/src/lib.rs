@@ -13,6 +13,7 @@ use local::worker::SETTLE;
 use runtime::config::system_clock;
 use serde_json::{Value, json};
 
+use crate::events::Heard;
 use crate::gateway::scanned;
 pub use crate::gateway::{acknowledged, gateway, gateway_name, ways};
 use crate::roles::Roles;
@@ -56,6 +57,7 @@ pub struct World {
     pub clock: TestClock,
     /// What each function does at the table, and may do.
     pub roles: Roles,
+    heard: Heard,
 }
 
 impl World {
@@ -73,12 +75,15 @@ impl World {
         change(&mut options);
         let roles = Roles::default();
         options.wrap_store = Some(roles.wrap_store(options.wrap_store.take()));
-        Self { stack: Stack::start(options).await.unwrap(), clock, roles }
+        let stack = Stack::start(options).await.unwrap();
+        let heard = Heard::of(&stack);
+        Self { stack, clock, roles, heard }
     }
 
     /// A client without credentials, as gateways and wallets are.
     #[must_use]
     pub fn nobody(&self) -> Client {
+        self.heard.listen();
         contract::client(&self.stack.base_url)
     }
 
@@ -426,6 +431,7 @@ pub async fn refused_unchanged(
 
 pub mod books;
 pub mod contract;
+pub mod events;
 pub mod faults;
 pub mod gateway;
 pub mod lines;
