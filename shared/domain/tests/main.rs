@@ -9,6 +9,8 @@ mod change;
 #[cfg(test)]
 mod close_payment;
 #[cfg(test)]
+mod event;
+#[cfg(test)]
 mod figures;
 #[cfg(test)]
 mod generate_payment;
