@@ -8,7 +8,7 @@ use runtime::deps::Deps;
 use runtime::serve::{Handled, Handler, answer};
 
 /// Every function that serves HTTP, by its name.
-pub const FUNCTIONS: [(&str, Handler); 8] = [
+pub const FUNCTIONS: [(&str, Handler); 9] = [
     ("products", products::handle),
     ("bookings", bookings::handle),
     ("quote", quote::handle),
