@@ -19,7 +19,8 @@ function rememberingFor(booking) {
       keep(sessionStorageOrNull(), name("choice"), choice);
       keep(localStorageOrNull(), name("choice"), choice);
     },
-    // What this window was about: its order, its intent and its quote.
+    // What this window was about: its order, its intent, its quote, and what it
+    // was asked.
     window: () => recall(sessionStorageOrNull(), name("window")),
     keepWindow: (state) => keep(sessionStorageOrNull(), name("window"), state),
     // The token that an order was made by: the server shows it only until there is a payment.

@@ -40,9 +40,9 @@ const model = {
   // The last quote of `submit_once`.
   quote: remembered.quote ?? null,
   // An order whose quote the server has refused.
-  spent: null,
+  spent: remembered.spent ?? null,
   // A question about a price: `{old, offer}`.
-  ask: null,
+  ask: remembered.ask ?? null,
   problem: null,
   remark: null,
   editing: false,
@@ -90,8 +90,8 @@ async function drawPicture() {
 }
 
 function keepAll() {
-  const { intent, shown, quote, choice } = model;
-  memory.keepWindow({ intent, shown, quote });
+  const { intent, shown, quote, spent, ask, choice } = model;
+  memory.keepWindow({ intent, shown, quote, spent, ask });
   if (touched) memory.keepChoice(choice);
 }
 

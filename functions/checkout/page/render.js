@@ -26,7 +26,14 @@ function speakerOf(language, product) {
     return textIn(language, "duration", { quantity: number, unit: unit(quantity) });
   }
 
+  // A gateway as it is called in a sentence.
   function wallet(gateway) {
+    const key = `name_${gateway}`;
+    return Object.hasOwn(TEXTS, key) ? textIn(language, key) : gateway;
+  }
+
+  // A gateway as one of several ways to pay.
+  function option(gateway) {
     const key = `wallet_${gateway}`;
     return Object.hasOwn(TEXTS, key) ? textIn(language, key) : gateway;
   }
@@ -73,7 +80,7 @@ function speakerOf(language, product) {
     return new Intl.DateTimeFormat(language, { ...style, timeZone: "UTC" }).format(at);
   }
 
-  return { language, text, money, unit, duration, wallet, moment, wallTime, wallMoment };
+  return { language, text, money, unit, duration, option, moment, wallTime, wallMoment };
 }
 
 // Shows a view. `press` is called with the name and values of an action that is pressed.
@@ -113,7 +120,7 @@ function renderTexts({ language, text }) {
 function renderSummary(summary, { booking, product }, speaker) {
   show("summary", summary !== null);
   if (!summary) return;
-  const { kind, quantity, amount, settled } = summary;
+  const { kind, quantity, amount, settled, label } = summary;
   setText("product", product.name);
   setText("kind", kind ? speaker.text(kind) : "");
   show("each", quantity !== null);
@@ -121,20 +128,22 @@ function renderSummary(summary, { booking, product }, speaker) {
   if (quantity !== null) {
     const price = speaker.money({ ...amount, amount: amount.amount / quantity });
     setText("each", speaker.text("each", { price, unit: speaker.unit(1) }));
+    setText("total-label", speaker.text(label));
     setText("amount", speaker.money(amount));
     setAttribute(element("amount"), "data-settled", String(settled));
   }
   renderTerm(summary, booking, product, speaker);
 }
 
-function renderTerm({ kind, quantity, paid }, { term }, product, speaker) {
+function renderTerm({ kind, quantity, label }, { term }, product, speaker) {
   const { text, moment } = speaker;
-  show("term", Boolean(term) || quantity !== null);
-  const awaited = Boolean(term) && kind === "renewal" && quantity !== null && !paid;
+  const toPay = quantity !== null && label === "total";
+  show("term", Boolean(term) || toPay);
+  const awaited = Boolean(term) && kind === "renewal" && toPay;
   show("then", awaited);
   if (!term) {
     setText("term-label", text("term"));
-    setText("term-value", quantity === null ? "" : text("term_first", { duration: { quantity } }));
+    setText("term-value", toPay ? text("term_first", { duration: { quantity } }) : "");
     return;
   }
   setText("term-label", text("term_now"));
@@ -186,7 +195,7 @@ function renderChoice(choice, model, speaker) {
   fill("wallet-options", choice.wallets, speaker, (wallet) => {
     const label = make("label", {});
     const option = make("input", { type: "radio", name: "wallet", value: wallet });
-    label.append(option, make("span", {}, speaker.wallet(wallet)));
+    label.append(option, make("span", {}, speaker.option(wallet)));
     return label;
   });
   for (const option of element("wallet-options").querySelectorAll("input")) {
@@ -247,7 +256,8 @@ function renderCode(code, speaker) {
   if (!opens) return;
   setAttribute(link, "href", code.url);
   setAttribute(link, "data-gateway", code.gateway);
-  setText("open-wallet", speaker.text("open_wallet", { wallet: code.gateway }));
+  const key = code.gateway === "stripe" ? "open_stripe" : "open_wallet";
+  setText("open-wallet", speaker.text(key, { wallet: code.gateway }));
 }
 
 function renderCountdown({ from, until }, now, speaker) {

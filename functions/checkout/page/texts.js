@@ -9,19 +9,18 @@ const LANGUAGES = ["en", "zh-CN"];
 const TEXTS = {
   page_title: ["Checkout", "收银台"],
   language: ["Language", "语言"],
-  secure: ["Signed link, one live order", "签名链接，仅一笔有效订单"],
 
   first: ["First booking", "首次预定"],
   renewal: ["Renewal", "续订"],
   total: ["To pay", "应付"],
+  total_paid: ["Paid", "已付"],
+  total_back: ["Given back", "退回"],
+  total_over: ["Not to be paid", "无需支付"],
   each: ["{price} / {unit}", "{price} / {unit}"],
   term: ["Valid", "有效期"],
   term_first: ["{duration} from payment", "自支付起 {duration}"],
-  term_until: ["until {until}", "至 {until}"],
-  term_span: ["{from} – {until}", "{from} 至 {until}"],
   term_now: ["Now valid until", "当前有效期至"],
   term_then: ["Then valid until", "续订后有效期至"],
-  quantity_of: ["{duration}", "{duration}"],
   quantity_and_amount: ["{duration} · {amount}", "{duration} · {amount}"],
 
   unit_hour: ["hour", "小时"],
@@ -40,7 +39,9 @@ const TEXTS = {
   wallet_wechat_pay: ["WeChat Pay", "微信支付"],
   wallet_alipay: ["Alipay", "支付宝"],
   wallet_stripe: ["Card and more (Stripe)", "银行卡等（Stripe）"],
-  pricing: ["Asking for the price …", "正在询价……"],
+  name_wechat_pay: ["WeChat Pay", "微信支付"],
+  name_alipay: ["Alipay", "支付宝"],
+  name_stripe: ["Stripe", "Stripe"],
 
   show_code: ["Show the payment code", "显示付款码"],
   show_code_hint: [
@@ -69,6 +70,7 @@ const TEXTS = {
   scan: ["Scan with {wallet}", "请使用{wallet}扫码"],
   scan_stripe: ["Scan with your phone's camera", "请使用手机相机扫码"],
   code_alt: ["Payment code for {wallet}: {amount}", "{wallet}付款码：{amount}"],
+  open_stripe: ["Open the payment page", "打开支付页面"],
   open_wallet: ["Open {wallet} on this device", "在本设备上打开{wallet}"],
   time_left: ["Time left to pay", "剩余支付时间"],
   check_paid: ["I have paid", "我已支付"],
@@ -197,7 +199,7 @@ const TEXTS = {
   ],
   return: ["Back to the shop", "返回商家"],
 
-  refunds: ["Money on its way back", "退款进度"],
+  refunds: ["Refunds", "退款"],
   refund_due: ["Noted", "已登记"],
   refund_submitted: ["Sent", "已提交"],
   refund_succeeded: ["Arrived", "已到账"],

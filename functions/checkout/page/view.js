@@ -151,7 +151,9 @@ function makeMine(own) {
 
 function expired(model, own) {
   const text = [own.status === "stale" ? "stale_text" : "expired_text"];
-  return ending(model, "expired", [action("new_code")], { text, order: own });
+  // By the clock it has ended, also where that is not stored yet.
+  const order = { ...own, status: "expired" };
+  return ending(model, "expired", [action("new_code")], { text, order });
 }
 
 function paidElsewhere(model, paid) {
@@ -295,6 +297,15 @@ function cancellableOf({ booking, busy }) {
   return choices;
 }
 
+// What the amount of an order is called, where it is not to be paid.
+const TOTALS = {
+  paid: "total_paid",
+  superseded: "total_over",
+  stale: "total_over",
+  expired: "total_over",
+  cancelled: "total_over",
+};
+
 // What is bought: of an order where there is one, else of the choice.
 //
 // The price of a choice is the quote's where there is one, else what the product lists; it becomes
@@ -303,17 +314,20 @@ function summaryOf(model, order) {
   const { booking, product, choice, quote } = model;
   const kind = order?.kind ?? model.intent?.kind ?? intentOf(booking)?.kind ?? null;
   if (order) {
-    const { quantity, amount, status } = order;
-    return { kind, quantity, amount, settled: true, paid: status === "paid" };
+    const { quantity, amount, status, refunds = [] } = order;
+    const isBack = refunds.length > 0 && status !== "paid" && status !== "pending";
+    const label = isBack ? "total_back" : (TOTALS[status] ?? "total");
+    return { kind, quantity, amount, settled: true, label };
   }
-  if (!model.intent) return { kind: null, quantity: null, amount: null, settled: true };
+  const label = "total";
+  if (!model.intent) return { kind: null, quantity: null, amount: null, settled: true, label };
   if (quote && quote.quantity === choice.quantity && quote.kind === kind) {
-    return { kind, quantity: quote.quantity, amount: quote.amount, settled: true };
+    return { kind, quantity: quote.quantity, amount: quote.amount, settled: true, label };
   }
   const { quantity } = choice;
   const each = listedPrice(product, kind, quantity);
   const amount = { ...each, amount: each.amount * quantity };
-  return { kind, quantity, amount, settled: product.flow === "instant" };
+  return { kind, quantity, amount, settled: product.flow === "instant", label };
 }
 
 // What one unit is listed at; a tier's prices hold for the whole quantity.
