@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use api::link::LinkSettings;
+use api::return_url::ReturnUrls;
 use aws_sdk_dynamodb::Client;
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 use axum::Router;
@@ -22,12 +24,15 @@ use store::schema::create_table;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::lambda::{self, Functions};
+use crate::lambda::{Environment, Functions};
 use crate::seed::{SeedError, seed};
 use crate::{secrets, server, worker};
 
 /// The table's name on the laptop.
 pub const TABLE: &str = "latchpay";
+
+/// Where the checkout page may send a customer back to on the laptop: any server on this machine.
+pub const LOOPBACK_URLS: &str = "http://127.0.0.1,http://localhost,http://[::1]";
 
 /// How the stack is to run.
 #[derive(Clone)]
@@ -141,7 +146,8 @@ impl Stack {
         };
         let folder = options.data.as_deref();
         let secrets = secrets::of_folder(folder, &base_url, &options.randomness)?;
-        let deps = Arc::new(deps(&options, &embedded, &secrets).await?);
+        let links = links(&base_url)?;
+        let deps = Arc::new(deps(&options, &embedded, &secrets, links).await?);
         seed(&deps).await?;
         let simulator = Simulator::start(simulator_config(&options, &base_url))?;
         let functions = options.functions.as_ref().map(Functions::at);
@@ -154,7 +160,9 @@ impl Stack {
         if let Some(port) = options.store_port {
             let listener = TcpListener::bind(("127.0.0.1", port)).await?;
             let store_url = format!("http://{}", listener.local_addr()?);
-            environment = Some(lambda::environment(&secrets, &store_url, TABLE));
+            let told =
+                Environment { secrets: &secrets, store_url: &store_url, base_url: &base_url };
+            environment = Some(told.to_file());
             tasks.push(serve_store(listener, embedded.clone()));
         }
         Ok(Self { base_url, environment, deps, embedded, _simulator: simulator, tasks })
@@ -182,10 +190,17 @@ async fn open_store(folder: &Path) -> Result<EmbeddedStore, StackError> {
     Ok(EmbeddedStore::open(&file)?)
 }
 
+/// Links lead to this stack, and back to any server on this machine.
+fn links(base_url: &str) -> Result<LinkSettings, ConfigError> {
+    let return_urls = ReturnUrls::parse(LOOPBACK_URLS)?;
+    Ok(LinkSettings { base_url: Some(base_url.to_owned()), return_urls })
+}
+
 async fn deps(
     options: &Options,
     embedded: &EmbeddedStore,
     secrets: &str,
+    links: LinkSettings,
 ) -> Result<Deps, StackError> {
     let mut config = embedded.sdk_config();
     if let Some(wrap) = &options.wrap_store {
@@ -204,6 +219,7 @@ async fn deps(
         gateways,
         transport: Arc::new(Transport::new(connector)),
         keyring,
+        links,
         ids,
         clock: Arc::clone(&options.clock),
         randomness: Arc::clone(&options.randomness),
