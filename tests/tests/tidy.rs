@@ -15,8 +15,7 @@ use store::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, PK, SK};
 /// The widest line.
 const COLUMNS_MAX: usize = 100;
 /// Folders that hold what is made or kept, and not what is written.
-const NOT_OURS: [&str; 6] =
-    ["target", ".git", ".tools", ".latchpay", ".aws-sam", "node_modules"];
+const NOT_OURS: [&str; 6] = ["target", ".git", ".tools", ".latchpay", ".aws-sam", "node_modules"];
 /// What is stored as text.
 const TEXTS: [&str; 9] = ["rs", "md", "toml", "yaml", "yml", "json", "py", "sh", "txt"];
 
