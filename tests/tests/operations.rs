@@ -394,7 +394,8 @@ async fn the_figures_of_a_day_add_up_to_what_was_captured() {
     let all = figures(&world).await;
     assert_eq!(all["bookings_opened"], 2);
     let orders = json!({
-        "made": 3, "pending": 1, "paid": 1, "superseded": 1, "stale": 0, "expired": 0, "cancelled": 0
+        "made": 3, "pending": 1, "paid": 1, "superseded": 1,
+        "stale": 0, "expired": 0, "cancelled": 0,
     });
     assert_eq!(all["orders"], orders);
     let sums = |count: u64, amount: i64| match count {
