@@ -17,7 +17,7 @@ FUZZ_TARGETS ?=
 SEEDS ?= 1000
 INTO ?=
 # The tests over HTTP that hold at every gateway. `test-rust` runs them at WeChat Pay.
-GATEWAY_TESTS := flows consistency idempotency notifications settle windows attention reconcile
+GATEWAY_TESTS := flows consistency idempotency notifications settle windows attention reconcile operations
 # Built with the tests, with the features that they have: nothing is compiled twice.
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 

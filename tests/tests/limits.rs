@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::Client as StoreClient;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use domain::booking::{
     Booking, BookingStatus, EndReason, Order, OrderStatus, Payment, PaymentStatus, Pins, Refund,
@@ -22,7 +22,7 @@ use embedded::EmbeddedStore;
 use embedded::billing::{IndexKeys, Projection};
 use embedded::meter::Meter;
 use jiff::Timestamp;
-use local::client::Reply;
+use local::client::{Client, Reply};
 use local::stack::TABLE;
 use runtime::deps::Deps;
 use serde_json::{Value, json};
@@ -81,6 +81,9 @@ const GET_UNCHANGED: Limit = Limit::of("GET booking, 304", 1, 1, 0);
 const MAKE_LINK: Limit = Limit::of("checkout-link", 1, 1, 0);
 const LINKED_PRODUCT: Limit = Limit::of("GET product, by a link", 1, 2, 0);
 const NO_TRIP: Limit = Limit::of("page, picture, or a link refused", 0, 0, 0);
+const INSPECT: Limit = Limit::of("operations, a booking", 6, 20, 0);
+const TASKS: Limit = Limit::of("operations, tasks", DUE_SHARDS as u64 + 1, 22, 0);
+const FIGURES: Limit = Limit::of("operations, figures", 1, 128, 0);
 const IDLE: Limit = Limit::of("settle, idle minute", DUE_SHARDS as u64, DUE_SHARDS as u64, 0);
 
 /// What was measured: for whom, against which limit, round trips, half read units, write units.
@@ -161,7 +164,8 @@ async fn booking_after(world: &World, customer: &str, product: &str, orders: u32
     let window = world.booking_under(customer, product, product.get(..8).unwrap()).await;
     let id = BookingId::parse(window.path.rsplit('/').next().unwrap()).unwrap();
     let deps: &Deps = &world.stack.deps;
-    let store = Store::new(Client::from_conf(world.stack.embedded.sdk_config().build()), TABLE);
+    let store =
+        Store::new(StoreClient::from_conf(world.stack.embedded.sdk_config().build()), TABLE);
     let product = store.product(product, &id.product_tag()).await.unwrap().unwrap();
     let mut booking = store.booking(&id).await.unwrap().unwrap();
     while booking.orders_made < orders {
@@ -264,6 +268,15 @@ async fn read(bill: &mut Bill, window: &Window) {
     let tag = answer.headers["etag"].to_str().unwrap().to_owned();
     expect(200, answer);
     expect(304, bill.count(GET_UNCHANGED, window.look_unless(&tag)).await);
+    operate(bill, client, window).await;
+}
+
+/// Reads what an operator reads.
+async fn operate(bill: &mut Bill, client: &Client, window: &Window) {
+    let operator = client.as_customer("admin");
+    let inspect = format!("/v1/operations/bookings/{}", window.booking_id());
+    expect(200, bill.count(INSPECT, operator.get(inspect)).await.unwrap());
+    expect(200, bill.count(TASKS, operator.get("/v1/operations/tasks")).await.unwrap());
 }
 
 /// Makes a link and does with it what costs nothing; answers the window that it opens.
@@ -366,12 +379,14 @@ async fn every_request_holds_its_limit_for_the_longest_ids_and_largest_amounts()
 }
 
 #[tokio::test]
-async fn an_idle_minute_is_one_read_a_shard() {
+async fn an_idle_minute_is_one_read_a_shard_and_figures_are_one_scan() {
     let (world, meter) = quiet().await;
     let mut bill = Bill { meter, who: "with tasks that are not due".to_owned(), measured: vec![] };
     for number in 0..8 {
         world.booking_of(&customer(number), "desk-order").await.code_for(1).await;
     }
+    let operator = world.admin();
+    expect(200, bill.count(FIGURES, operator.get("/v1/operations/figures")).await.unwrap());
     let ran = bill.count(IDLE, settle::run_due(&world.stack.deps)).await.unwrap();
     assert_eq!(ran, 0);
     bill.check();
@@ -472,7 +487,7 @@ fn ended(ids: &Ids, order: &Order) -> Order {
 async fn a_booking_with_its_live_order_and_each_ended_order_fit_one_write_unit() {
     let embedded = EmbeddedStore::in_memory().unwrap();
     let meter = metered(embedded.clone());
-    let client = Client::from_conf(embedded.sdk_config().http_client(meter.clone()).build());
+    let client = StoreClient::from_conf(embedded.sdk_config().http_client(meter.clone()).build());
     create_table(&client, TABLE).await.unwrap();
     let store = Store::new(client, TABLE);
     let ids = Ids::new(&[7; 32]).unwrap();
@@ -510,7 +525,7 @@ async fn the_task_that_keeps_a_create_request_fits_one_write_unit_for_the_desks(
 #[tokio::test]
 async fn the_index_of_due_tasks_is_the_one_that_is_counted() {
     let (world, _) = quiet().await;
-    let client = Client::from_conf(world.stack.embedded.sdk_config().build());
+    let client = StoreClient::from_conf(world.stack.embedded.sdk_config().build());
     let described = client.describe_table().table_name(TABLE).send().await.unwrap();
     let indexes = described.table.unwrap().global_secondary_indexes.unwrap();
     let names: Vec<_> = indexes.iter().filter_map(|index| index.index_name()).collect();

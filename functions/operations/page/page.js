@@ -2,8 +2,8 @@
 
 // The page: what is loaded when, and what the operator does.
 
-// How many pages of the table are added up without being asked again: 1 MB and 128 read units each.
-const FIGURES_PAGES_AT_ONCE = 20;
+// How many pages of the table are added up without asking whether to go on: 500 items each.
+const FIGURES_PAGES_AT_ONCE = 40;
 // What can be tried again; anything else can only be resolved.
 const RETRYABLE = ["refund", "close_payment", "query_payment"];
 const LAPTOPS = ["127.0.0.1", "localhost", "[::1]"];

@@ -1,9 +1,9 @@
 //! Reading the whole table: all that is recorded of captured money, for a comparison with gateways'
 //! bills, and all bookings and orders, for the figures of a day.
 //!
-//! Nothing else scans. The comparison reads segments side by side, the figures one page a request;
-//! a page is 1 MB of what the table holds. It costs half a read unit for each 4 KB, whatever is
-//! left out of the answers. It is eventually consistent: nothing is decided on it alone.
+//! Nothing else scans. The comparison reads segments side by side, each page 1 MB of what the table
+//! holds; the figures are read one page a request. It costs half a read unit for each 4 KB,
+//! whatever is left out of the answers. It is eventually consistent: nothing is decided on it alone.
 
 use std::collections::HashMap;
 
@@ -17,6 +17,9 @@ use crate::items::{self, Item, text};
 use crate::schema::{Key, ORDER, PK, SK, SUMMARY, UNMATCHED};
 use crate::{Store, strings};
 
+/// How many items a page of the table has at most, those that are left out among them; 1 MB is the
+/// other bound. A request for figures reads one page, and somebody waits for it.
+pub const RECORDS_MAX: u32 = 500;
 /// How many segments the table is read in.
 pub const SEGMENTS: u32 = 4;
 
@@ -86,8 +89,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn records_page(&self, from: Option<Key>) -> Result<RecordsPage, StoreError> {
-        let call = self.scan(RECORDS).set_exclusive_start_key(from.map(items::key));
-        let reply = call.send().await?;
+        let reply = self
+            .scan(RECORDS)
+            .limit(i32::try_from(RECORDS_MAX).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(from.map(items::key))
+            .send()
+            .await?;
         let next = reply.last_evaluated_key.as_ref().and_then(key_of);
         let mut page = RecordsPage { bookings: vec![], orders: vec![], unmatched: vec![], next };
         for item in reply.items.unwrap_or_default() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::change::Change;
-use store::captures::SEGMENTS;
+use store::captures::{RECORDS_MAX, SEGMENTS};
 
 use crate::place::{Place, on_every_place};
 use crate::records::{booking, commit, full_booking, next_order, opened, token, unmatched};
@@ -124,6 +124,29 @@ async fn every_booking_every_ended_order_and_all_unmatched_money_is_in_one_page_
         expected.sort();
         seen.sort();
         assert_eq!(seen, expected);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_of_the_table_has_its_bound_in_items_too() {
+    on_every_place(async |place| {
+        let store = &place.store;
+        // Each of them is listed for its customer beside: two items.
+        let almost = RECORDS_MAX.strict_div(2).strict_sub(1);
+        for number in 0..almost {
+            opened(store, "alice", &format!("k{number}")).await;
+        }
+        assert_eq!(store.records_page(None).await.unwrap().next, None, "all in one page");
+        for number in 0..2 {
+            opened(store, "bob", &format!("k{number}")).await;
+        }
+        let first = store.records_page(None).await.unwrap();
+        assert!(first.next.is_some(), "more than a page");
+        let second = store.records_page(first.next).await.unwrap();
+        assert_eq!(second.next, None);
+        let seen = first.bookings.len().strict_add(second.bookings.len());
+        assert_eq!(seen, usize::try_from(almost.strict_add(2)).unwrap());
     })
     .await;
 }
