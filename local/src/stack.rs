@@ -25,7 +25,9 @@ use store::schema::create_table;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::events::{self, Outlets};
 use crate::lambda::{Environment, Functions};
+use crate::pipe::PipeError;
 use crate::seed::{SeedError, seed};
 use crate::{secrets, server, worker};
 
@@ -58,6 +60,8 @@ pub struct Options {
     pub wrap_store: Option<WrapStore>,
     /// What stands between the transport and the gateways.
     pub wrap_gateways: Option<WrapGateways>,
+    /// Where events for the merchant's own systems go.
+    pub events: Option<Outlets>,
 }
 
 /// Puts something between the SDK and the embedded store.
@@ -81,6 +85,7 @@ impl Options {
             functions: None,
             wrap_store: None,
             wrap_gateways: None,
+            events: None,
         }
     }
 }
@@ -103,6 +108,9 @@ pub enum StackError {
     /// The simulator.
     #[error("the simulator does not start")]
     Simulator(#[from] StartError),
+    /// The pipe of events.
+    #[error("the pipe of events cannot be read")]
+    Pipe(#[from] PipeError),
     /// The products.
     #[error("the products cannot be seeded")]
     Seed(#[from] SeedError),
@@ -154,6 +162,10 @@ impl Stack {
         let functions = options.functions.as_ref().map(Functions::at);
         let server = server::Server { deps: Arc::clone(&deps), functions };
         let mut tasks = vec![serve(listener, simulator.router().merge(server::router(server)))];
+        if let Some(outlets) = options.events.clone() {
+            let clock = Arc::clone(&options.clock);
+            tasks.push(events::start(outlets, clock, embedded.writes())?);
+        }
         if options.settle {
             tasks.push(worker::start(Arc::clone(&deps), embedded.writes()));
         }

@@ -11,6 +11,7 @@ use products::DESCRIPTION;
 use runtime::telemetry::{METRIC_LIST, NAMESPACE, STAGE};
 use serde_json::Value;
 use store::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, PK, SK};
+use tests::template::{functions, resource_name, resources, template, values};
 
 /// The widest line.
 const COLUMNS_MAX: usize = 100;
@@ -401,60 +402,8 @@ fn the_domain_and_the_gateways_do_nothing_but_compute() {
 
 // The template and the documents.
 
-/// The template without its comments.
-fn template() -> String {
-    let text = read("template.yaml");
-    let lines = text.lines().map(|line| match line.find(" #") {
-        Some(at) => &line[..at],
-        None => line,
-    });
-    lines.filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect()
-}
-
-/// The template's resources by name.
-fn resources() -> BTreeMap<String, String> {
-    let template = template();
-    let (_, below) = template.split_once("\nResources:\n").unwrap();
-    let (mut resources, mut name) = (BTreeMap::<String, String>::new(), String::new());
-    for line in below.lines() {
-        if !line.is_empty() && !line.starts_with(' ') {
-            break;
-        }
-        let is_header = line.starts_with("  ") && !line.starts_with("   ");
-        if is_header {
-            line.trim().trim_end_matches(':').clone_into(&mut name);
-        } else {
-            let block = resources.entry(name.clone()).or_default();
-            block.push_str(line);
-            block.push('\n');
-        }
-    }
-    resources
-}
-
-/// What stands behind a key, wherever it stands in a block.
-fn values<'a>(block: &'a str, key: &str) -> Vec<&'a str> {
-    let prefix = format!("{key}:");
-    let lines = block.lines().map(|line| line.trim().trim_start_matches("- "));
-    lines.filter_map(|line| Some(line.strip_prefix(&prefix)?.trim())).collect()
-}
-
 /// The one function that reads the whole table, once a day.
 const READS_THE_TABLE: &str = "ReconcileFunction";
-
-/// The template's functions by the name of their resource.
-fn functions() -> BTreeMap<String, String> {
-    let mut resources = resources();
-    resources.retain(|_, block| values(block, "Type").contains(&"AWS::Serverless::Function"));
-    resources
-}
-
-/// `create-order` is deployed as `CreateOrderFunction`.
-fn resource_name(function: &str) -> String {
-    let capital = |part: &str| format!("{}{}", part[..1].to_uppercase(), &part[1..]);
-    let parts: String = function.split('-').map(capital).collect();
-    format!("{parts}Function")
-}
 
 #[test]
 fn every_function_has_a_block_in_the_template_and_every_block_a_function() {
