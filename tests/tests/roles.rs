@@ -55,6 +55,7 @@ async fn bookings(world: &World) {
     let made = window.code_for(1).await;
     expect(200, window.cancel_order(&made["order"]["order_id"]).await);
     expect(200, window.cancel().await);
+    window.link().await;
     expect(200, window.client.get("/v1/bookings").await.unwrap());
     let tag = window.look_unless("\"none\"").await.headers["etag"].clone();
     assert_eq!(window.look_unless(tag.to_str().unwrap()).await.status, 304);
