@@ -159,10 +159,11 @@ fn alarms() -> usize {
 /// The table of docs/scaling.md: what one checkout writes where, and how many fit a second.
 #[must_use]
 pub fn scaling(played: &[Played]) -> String {
-    let mut table = "| checkout | write units in the booking's partition | a second on one booking | \
-                     write units in the index | a second through its shards | records to `settle` |\n\
-                     | --- | --- | --- | --- | --- | --- |\n"
-        .to_owned();
+    let mut table =
+        "| checkout | write units in the booking's partition | a second on one booking \
+                     | write units in the index | a second through its shards \
+                     | records to `settle` |\n| --- | --- | --- | --- | --- | --- |\n"
+            .to_owned();
     let renewals = played.iter().filter(|one| one.checkout.kind == Kind::Renewal);
     for Played { checkout, count, .. } in renewals {
         let of_booking = count.write_units - count.index_write_units;

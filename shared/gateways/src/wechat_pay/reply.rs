@@ -311,7 +311,8 @@ fn refund_declined(declined: Declined) -> RefundOutcome {
     RefundOutcome::Unknown(declined.refusal)
 }
 
-/// `REFUND` is a paid order that was refunded at least in part. `USERPAYING` and `PAYERROR` come from card readers and are not final.
+/// `REFUND` is a paid order that was refunded at least in part. `USERPAYING` and `PAYERROR` come
+/// from card readers and are not final.
 fn trade_state(transaction: &Transaction, status: StatusCode) -> QueryOutcome {
     match transaction.trade_state.as_str() {
         "SUCCESS" | "REFUND" => match transaction.capture() {

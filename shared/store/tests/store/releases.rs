@@ -181,8 +181,8 @@ async fn items_without_what_came_later_are_read() {
     .await;
 }
 
-/// Adds to an item, and to each map that it holds but money, an attribute that this release does not
-/// know.
+/// Adds to an item, and to each map that it holds but money, an attribute that this release does
+/// not know.
 fn from_the_future(item: &mut Item) {
     let values = item.values_mut().filter_map(|value| match value {
         AttributeValue::M(inner) if !inner.contains_key("currency") => Some(inner),
