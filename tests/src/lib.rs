@@ -451,6 +451,7 @@ pub async fn refused_unchanged(
     expect_problem(status, code, reply)
 }
 
+pub mod backup;
 pub mod books;
 pub mod contract;
 pub mod events;

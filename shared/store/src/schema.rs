@@ -28,8 +28,9 @@ pub const DUE_SHARD: &str = "due_shard";
 pub const ATTENTION_SHARD: &str = "attention";
 /// Sort key of the index: milliseconds since 1970, UTC.
 pub const DUE_AT: &str = "due_at";
-/// How many partitions the index spreads tasks over. Raising it is safe at any time, because
-/// every reader reads all shards that any release has written.
+/// How many partitions the index spreads tasks over. A release that has raised it reads all that
+/// an earlier one wrote, and not the other way round: `docs/scaling.md` says how to raise it. It is
+/// never lowered.
 pub const DUE_SHARDS: u32 = 4;
 /// The release of the item shapes: a reader refuses items of a later one.
 pub const SHAPE: u32 = 1;
