@@ -182,6 +182,7 @@ function pendingOrder(model, own, now) {
   if (own.pay_by && Date.parse(own.pay_by) <= now) return expired(model, own);
   const { payment } = own;
   const wanted = own.quantity === model.choice.quantity && !model.editing;
+  if (!payment && model.product.gateways.length === 0) return ending(model, "unavailable", []);
   if (wanted && payment?.code_url && payment.gateway === model.choice.gateway) {
     return payableCode(model, own, now);
   }
