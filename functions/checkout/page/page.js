@@ -214,7 +214,7 @@ function merge(order) {
   const { booking } = model;
   const isLive = order.status === "pending";
   const rest = booking.orders.filter(({ order_id: id }) => id !== order.order_id);
-  const orders = isLive ? [order, ...rest] : rest.concat(order);
+  const orders = [order, ...rest];
   model.booking = { ...booking, orders, live_order: isLive ? order : booking.live_order };
   // What was merged is not what the tag names.
   etag = null;
@@ -614,6 +614,9 @@ function listenToWorld() {
   document.addEventListener("visibilitychange", lookAgain);
   window.addEventListener("pageshow", ({ persisted }) => persisted && lookAgain());
   window.addEventListener("online", lookAgain);
+  // Whoever comes back to the page wants to know at once.
+  const notice = () => pollDelayMs > POLL_FAST_MS && pollNow();
+  for (const sign of ["focus", "pointerdown", "keydown"]) window.addEventListener(sign, notice);
   window.addEventListener("offline", () => {
     model.reachable = false;
     draw();
