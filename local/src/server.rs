@@ -12,7 +12,7 @@ use runtime::deps::Deps;
 use runtime::serve::unanswered;
 use serde_json::json;
 
-use crate::dispatch::dispatch;
+use crate::dispatch::{dispatch, work_as};
 use crate::lambda::{Functions, invocation_path};
 
 /// Who answers: the handlers in this process, or real Lambda binaries.
@@ -48,7 +48,7 @@ async fn reconcile(State(server): State<Server>, request: axum::extract::Request
         return unanswered(&request, &problem).map(Body::from);
     }
     let event = serde_json::from_slice(&request.body).unwrap_or_default();
-    match reconcile::handle_event(&server.deps, event).await {
+    match work_as("reconcile", reconcile::handle_event(&server.deps, event)).await {
         Ok(report) => axum::Json(report).into_response(),
         Err(problem) => {
             let said = format!("{problem:?}");

@@ -8,12 +8,16 @@ use api::route::LINK_PREFIX;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use local::client::{Call, Client, Reply};
+use local::dispatch::work_as;
 use local::stack::{Options, Stack};
+use local::worker::SETTLE;
 use runtime::config::system_clock;
 use serde_json::{Value, json};
 
+use crate::events::Heard;
 use crate::gateway::scanned;
 pub use crate::gateway::{acknowledged, gateway, gateway_name, ways};
+use crate::roles::Roles;
 
 /// How long a test waits for something that happens by itself.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -52,6 +56,9 @@ pub struct World {
     pub stack: Stack,
     /// Its clock; gateways and handlers share it.
     pub clock: TestClock,
+    /// What each function does at the table, and may do.
+    pub roles: Roles,
+    heard: Heard,
 }
 
 impl World {
@@ -67,12 +74,17 @@ impl World {
         let mut options = Options::in_memory();
         options.clock = Arc::new(move || ticking.now());
         change(&mut options);
-        Self { stack: Stack::start(options).await.unwrap(), clock }
+        let roles = Roles::default();
+        options.wrap_store = Some(roles.wrap_store(options.wrap_store.take()));
+        let stack = Stack::start(options).await.unwrap();
+        let heard = Heard::of(&stack);
+        Self { stack, clock, roles, heard }
     }
 
     /// A client without credentials, as gateways and wallets are.
     #[must_use]
     pub fn nobody(&self) -> Client {
+        self.heard.listen();
         contract::client(&self.stack.base_url)
     }
 
@@ -149,7 +161,7 @@ impl World {
 
     /// Runs every task that is due now, until none is left that can be run.
     pub async fn settle(&self) {
-        while settle::run_due(&self.stack.deps).await.unwrap() > 0 {}
+        while work_as(SETTLE, settle::run_due(&self.stack.deps)).await.unwrap() > 0 {}
     }
 }
 
@@ -441,8 +453,11 @@ pub async fn refused_unchanged(
 
 pub mod books;
 pub mod contract;
+pub mod events;
 pub mod faults;
 pub mod gateway;
 pub mod lines;
 pub mod quiet;
+pub mod roles;
 pub mod secrets_manager;
+pub mod template;
