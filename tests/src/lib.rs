@@ -69,6 +69,7 @@ impl World {
 
     /// A fresh stack whose options a test changes first.
     pub async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
+        lines::listen();
         let clock = TestClock::default();
         let ticking = clock.clone();
         let mut options = Options::in_memory();
