@@ -64,7 +64,7 @@ impl Stack {
     /// Makes a function's dependencies over the stack's table and gateways.
     fn make(&self) -> impl FnOnce(Opened) -> Deps {
         let stack = self.world.stack.deps.as_ref().clone();
-        |Opened { ids, keyring, gateways }| Deps { ids, keyring, gateways, ..stack }
+        move |Opened { ids, keyring, gateways }| Deps { ids, keyring, gateways, ..stack }
     }
 }
 
