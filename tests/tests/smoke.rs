@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use checkout::PAGE;
 use embedded::writes::WriteEvent;
 use http::Method;
 use local::client::{Call, Reply};
@@ -255,7 +256,7 @@ fn click(quoted: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn products_and_attention_answer_as_on_the_laptop() {
+async fn products_attention_and_operations_answer_as_on_the_laptop() {
     let deployment = Deployment::start().await;
     let mut products = deployment.sandbox("products").await;
     let described = Ask::get("/v1/openapi.json").as_caller(None);
@@ -286,6 +287,14 @@ async fn products_and_attention_answer_as_on_the_laptop() {
     let nothing = format!("/v1/attention/{0}/refund-{0}/retry", "a".repeat(32));
     let retry = Ask::post(nothing, &json!({})).as_caller(Some("admin"));
     deployment.same(&mut attention, 404, retry).await;
+
+    let mut operations = deployment.sandbox("operations").await;
+    deployment.same(&mut operations, 403, Ask::get("/v1/operations/tasks")).await;
+    let read = |path: &str| Ask::get(path).as_caller(Some("admin"));
+    deployment.same(&mut operations, 200, read("/v1/operations/tasks")).await;
+    deployment.same(&mut operations, 200, read("/v1/operations/figures")).await;
+    let nothing = format!("/v1/operations/bookings/{}", "a".repeat(32));
+    deployment.same(&mut operations, 404, read(&nothing)).await;
 }
 
 #[tokio::test]
@@ -329,6 +338,45 @@ async fn what_the_binaries_make_the_laptop_finds_made() {
     let cancel = Ask::new(Method::POST, format!("{submitted}/cancel"));
     let cancelled = deployment.same(&mut bookings, 200, cancel).await;
     assert_eq!(cancelled["status"], "cancelled");
+}
+
+#[tokio::test]
+async fn the_checkout_is_served_and_a_link_opens_its_booking_as_on_the_laptop() {
+    let deployment = Deployment::start().await;
+    let mut checkout = deployment.sandbox("checkout").await;
+    let page = Ask::get("/checkout").as_caller(None);
+    deployment.same(&mut checkout, 200, page.clone()).await;
+    let known = page.clone().header("if-none-match", PAGE.tag);
+    deployment.same(&mut checkout, 304, known).await;
+    let packed = page.header("accept-encoding", "gzip, br").event();
+    let packed = checkout.invoke(&packed, TIMEOUT).await.unwrap();
+    assert_eq!(packed["headers"]["content-encoding"], "br");
+    assert_eq!(packed["isBase64Encoded"], true);
+    assert_eq!(STANDARD.decode(text(&packed["body"])).unwrap(), PAGE.brotli);
+
+    let window = deployment.world.booking_of("alice", "desk-order").await;
+    let link = Ask::post(format!("{}/checkout-link", window.path), &json!({})).event();
+    let made = body(&checkout.invoke(&link, TIMEOUT).await.unwrap());
+    let url = text(&made["url"]);
+    let (address, token) = url.split_once('#').unwrap();
+    assert_eq!(address, format!("{}/checkout", deployment.world.stack.base_url));
+    let linked = window.by_link(token);
+    linked.look().await;
+
+    let by = |ask: Ask, token: &str| {
+        ask.as_caller(None).header("authorization", format!("Bearer {token}"))
+    };
+    let draw = Ask::post(format!("{}/qr", linked.path), &json!({ "code": "c" }));
+    deployment.same(&mut checkout, 200, by(draw.clone(), token)).await;
+    deployment.same(&mut checkout, 401, by(draw, &format!("{token}A"))).await;
+    let mut bookings = deployment.sandbox("bookings").await;
+    let read = Ask::get(&linked.path);
+    deployment.same(&mut bookings, 200, by(read.clone(), token)).await;
+    deployment.same(&mut bookings, 401, by(read.clone(), "dev:alice")).await;
+    // The authorizer's word counts for nothing on the routes of links.
+    let mut with_jwt = read.event();
+    with_jwt["headers"]["authorization"] = json!("Bearer nothing");
+    problem(&bookings.invoke(&with_jwt, TIMEOUT).await.unwrap(), 401, "link_invalid");
 }
 
 #[tokio::test]

@@ -32,9 +32,17 @@ pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
             | Route::Quote(_)
             | Route::CreateOrder(_)
             | Route::GeneratePayment(_)
+            | Route::GetBookedProduct(_)
+            | Route::MakeLink(_)
+            | Route::GetCheckoutPage
+            | Route::DrawCode(_)
             | Route::ListAttention
             | Route::GetAttention(_)
             | Route::ReleaseAttention(..)
+            | Route::GetOperatorPage
+            | Route::InspectBooking(_)
+            | Route::ListTasks
+            | Route::GetFigures
             | Route::Callback(_) => Err(Problem::NotFound),
         }
     })

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::link::LinkSettings;
+use api::return_url::{InvalidReturnUrls, ReturnUrls, is_base_url};
 use api::token::{InvalidKeyring, Keyring};
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -15,6 +17,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
+use domain::gateway::GatewayName;
 use domain::ids::{Ids, SECRET_LEN_MIN};
 use gateways::registry::Registry;
 use gateways::settings::SettingsError;
@@ -38,8 +41,15 @@ pub const TABLE_NAME: &str = "TABLE_NAME";
 pub const SECRET_ARN: &str = "LATCHPAY_SECRET_ARN";
 /// Carries the same document itself, for a laptop.
 pub const SECRETS: &str = "LATCHPAY_SECRETS";
+/// Names the gateways to use, between commas; without it, all that the secrets have.
+pub const GATEWAYS: &str = "LATCHPAY_GATEWAYS";
 /// Names the deployment in metrics.
 pub const STAGE: &str = "LATCHPAY_STAGE";
+/// What stands before the path of the checkout page in links; without it the host that the request
+/// came to.
+pub const CHECKOUT_URL: &str = "LATCHPAY_CHECKOUT_URL";
+/// Where the checkout page may send a customer back to: URLs parted by commas.
+pub const RETURN_URLS: &str = "LATCHPAY_RETURN_URLS";
 /// The name of a deployment that has none.
 const STAGE_UNNAMED: &str = "unnamed";
 /// What a function logs.
@@ -57,6 +67,12 @@ pub enum ConfigError {
     /// An environment variable is not set.
     #[error("the environment variable {0} is not set")]
     Missing(&'static str),
+    /// The checkout page's address is no address.
+    #[error("{CHECKOUT_URL} is not https:// and a host, with nothing behind it")]
+    CheckoutUrl,
+    /// A return URL cannot be used.
+    #[error("{RETURN_URLS}: {0}")]
+    ReturnUrls(#[from] InvalidReturnUrls),
     /// Nothing says where the secrets are.
     #[error("neither {SECRET_ARN} nor {SECRETS} is set")]
     NoSecrets,
@@ -94,6 +110,12 @@ pub enum ConfigError {
     /// A gateway's settings cannot be used.
     #[error("gateways.{0}")]
     Gateways(SettingsError),
+    /// The gateways to use are not written as names between commas.
+    #[error("{GATEWAYS} is no list of gateways")]
+    GatewayNames,
+    /// A gateway is to be used, and the secrets do not have it.
+    #[error("gateways.{0} is missing, and {GATEWAYS} names it")]
+    GatewayMissing(GatewayName),
 }
 
 /// What secrets make: ids, token keys and gateways.
@@ -121,6 +143,38 @@ pub fn open_secrets(json: &str) -> Result<Opened, ConfigError> {
     })
 }
 
+/// Which of the secrets' gateways a deployment uses; all of them unless told otherwise.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct GatewayChoice(Vec<GatewayName>);
+
+impl GatewayChoice {
+    /// Reads names between commas.
+    ///
+    /// # Errors
+    /// [`ConfigError::GatewayNames`].
+    pub fn read(names: &str) -> Result<Self, ConfigError> {
+        let names: Option<Vec<_>> = names.split(',').map(GatewayName::parse).collect();
+        names.map(Self).ok_or(ConfigError::GatewayNames)
+    }
+
+    /// Reads secrets from their JSON, and leaves out the gateways that are not to be used.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting at fault, or the gateway that is missing.
+    pub fn open(&self, json: &str) -> Result<Opened, ConfigError> {
+        let opened = open_secrets(json)?;
+        if self.0.is_empty() {
+            return Ok(opened);
+        }
+        let chosen = self.0.iter().map(|name| {
+            let gateway = opened.gateways.get(name).cloned();
+            gateway.ok_or_else(|| ConfigError::GatewayMissing(name.clone()))
+        });
+        let gateways = Registry::new(chosen.collect::<Result<_, _>>()?);
+        Ok(Opened { gateways, ..opened })
+    }
+}
+
 /// Starts the lines of a deployed function: logs and metrics.
 pub fn start_logs() {
     let stage = variable(STAGE).unwrap_or_else(|_| STAGE_UNNAMED.to_owned());
@@ -133,7 +187,12 @@ pub fn start_logs() {
 /// [`ConfigError`] names what is missing or wrong.
 pub async fn source_from_environment() -> Result<DepsSource, ConfigError> {
     let secrets = Secrecy::from_environment()?;
+    let choice = match variable(GATEWAYS) {
+        Ok(names) => GatewayChoice::read(&names)?,
+        Err(_) => GatewayChoice::default(),
+    };
     let table_name = variable(TABLE_NAME)?;
+    let links = links_from_environment()?;
     let aws = Aws::from_environment()?;
     let connector = tls_connector();
     let client = Client::from_conf(aws.store_config(connector.clone()));
@@ -143,17 +202,28 @@ pub async fn source_from_environment() -> Result<DepsSource, ConfigError> {
         gateways,
         transport,
         keyring,
+        links,
         ids,
         clock: system_clock(),
         randomness: system_randomness(),
         deadline: Deadline::NONE,
     };
     match secrets {
-        Secrecy::Document(json) => Ok(DepsSource::fixed(make(open_secrets(&json)?))),
+        Secrecy::Document(json) => Ok(DepsSource::fixed(make(choice.open(&json)?))),
         Secrecy::Named(arn) => {
-            DepsSource::start(SecretReader::new(aws.secrets_manager(), arn, connector), make).await
+            let reader = SecretReader::new(aws.secrets_manager(), arn, connector);
+            DepsSource::start(reader, choice, make).await
         }
     }
+}
+
+fn links_from_environment() -> Result<LinkSettings, ConfigError> {
+    let base_url = variable(CHECKOUT_URL).ok();
+    if base_url.as_deref().is_some_and(|base_url| !is_base_url(base_url)) {
+        return Err(ConfigError::CheckoutUrl);
+    }
+    let return_urls = variable(RETURN_URLS).unwrap_or_default();
+    Ok(LinkSettings { base_url, return_urls: ReturnUrls::parse(&return_urls)? })
 }
 
 /// Where the environment has the secrets.

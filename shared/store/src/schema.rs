@@ -35,11 +35,14 @@ pub const DUE_SHARDS: u32 = 4;
 pub const SHAPE: u32 = 1;
 /// The attribute that carries it.
 pub const SHAPE_ATTRIBUTE: &str = "shape";
+/// The attribute of what an item's writing tells the merchant's own systems.
+pub const EVENT: &str = "event";
 
 pub(crate) const ATTENTION: &str = "attention#";
 pub(crate) const AUDIT: &str = "audit#";
 pub(crate) const SUMMARY: &str = "summary";
 pub(crate) const ORDER: &str = "order#";
+pub(crate) const TASK: &str = "task#";
 pub(crate) const UNMATCHED: &str = "unmatched#";
 const PRODUCT: &str = "product";
 
@@ -78,15 +81,15 @@ impl Key {
     }
 
     pub(crate) fn task(booking_id: &BookingId, task: &TaskId) -> Self {
-        Self::new(partition(booking_id.key()), format!("task#{}", task.as_str()))
+        Self::new(partition(booking_id.key()), format!("{TASK}{}", task.as_str()))
     }
 
     pub(crate) fn attention(booking_id: &BookingId, id: &AttentionId) -> Self {
-        Self::attention_by_key(booking_id.key(), id)
+        Self::in_booking(booking_id.key(), format!("{ATTENTION}{}", id.as_str()))
     }
 
-    pub(crate) fn attention_by_key(booking_key: &str, id: &AttentionId) -> Self {
-        Self::new(partition(booking_key), format!("{ATTENTION}{}", id.as_str()))
+    pub(crate) fn in_booking(booking_key: &str, sk: String) -> Self {
+        Self::new(partition(booking_key), sk)
     }
 
     pub(crate) fn audit(booking_id: &BookingId, at_ms: i64, id: &AttentionId) -> Self {
