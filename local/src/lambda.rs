@@ -6,18 +6,20 @@ use std::fmt;
 use std::time::Duration;
 
 use api::problem::Problem;
-use api::request::Request;
+use api::request::{Caller, Request};
 use api::respond::Answer;
 use api::route::Route;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use runtime::config::{SECRETS, TABLE_NAME, plain_connector};
+use runtime::config::{RETURN_URLS, SECRETS, TABLE_NAME, plain_connector};
 use runtime::serve::unanswered;
 use runtime::transport::Transport;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::stack::LOOPBACK_URLS;
 
 /// How long a function may take: the first call may have to compile it.
 const INVOKE_TIMEOUT: Duration = Duration::from_secs(600);
@@ -47,6 +49,8 @@ struct FunctionAnswer {
     headers: std::collections::HashMap<String, String>,
     #[serde(default)]
     body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: bool,
 }
 
 impl Functions {
@@ -76,12 +80,17 @@ impl Functions {
         let reply = self.transport.send(call).await.map_err(|error| failed(error.to_string()))?;
         let answer: FunctionAnswer = serde_json::from_slice(reply.body())
             .map_err(|_| failed(String::from_utf8_lossy(reply.body()).into_owned()))?;
-        Ok(answer_of(answer))
+        answer_of(answer).map_err(failed)
     }
 }
 
-fn answer_of(from: FunctionAnswer) -> Answer {
-    let mut answer = Response::new(Bytes::from(from.body.unwrap_or_default()));
+fn answer_of(from: FunctionAnswer) -> Result<Answer, String> {
+    let body = from.body.unwrap_or_default();
+    let body = match from.is_base64_encoded {
+        true => STANDARD.decode(body).map_err(|error| error.to_string())?,
+        false => body.into_bytes(),
+    };
+    let mut answer = Response::new(Bytes::from(body));
     *answer.status_mut() =
         StatusCode::from_u16(from.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in from.headers {
@@ -89,7 +98,7 @@ fn answer_of(from: FunctionAnswer) -> Answer {
             answer.headers_mut().insert(name, value);
         }
     }
-    answer
+    Ok(answer)
 }
 
 /// The event of an HTTP API, payload format 2.0.
@@ -100,12 +109,14 @@ fn event(request: &Request) -> Value {
         .iter()
         .filter_map(|(name, value)| Some((name.to_string(), json!(value.to_str().ok()?))))
         .collect();
-    let authorizer = request.caller.as_ref().map(|caller| {
-        json!({ "jwt": {
-            "claims": { "sub": caller.subject, "scope": caller.scopes.join(" ") },
+    let authorizer = match &request.caller {
+        Some(Caller::Customer { subject, scopes }) => Some(json!({ "jwt": {
+            "claims": { "sub": subject, "scope": scopes.join(" ") },
             "scopes": null,
-        }})
-    });
+        }})),
+        // The function reads the link itself.
+        Some(Caller::LinkHolder(_)) | None => None,
+    };
     let mut context = json!({
         "accountId": "laptop",
         "apiId": "laptop",
@@ -150,10 +161,12 @@ fn body_of(request: &Request) -> (String, bool) {
 pub struct Environment(Vec<(&'static str, String)>);
 
 impl Environment {
-    /// The environment for a store and its table, with these secrets.
+    /// The environment for a store and its table, with these secrets. Checkout links lead to the
+    /// laptop, and back to any server on it.
     #[must_use]
     pub fn new(secrets: String, store_url: String, table: &str) -> Self {
         Self(vec![
+            (RETURN_URLS, LOOPBACK_URLS.to_owned()),
             (TABLE_NAME, table.to_owned()),
             (SECRETS, secrets),
             ("AWS_REGION", "local".to_owned()),

@@ -5,11 +5,14 @@ pub mod attention;
 pub mod client;
 pub mod demo;
 pub mod dispatch;
+pub mod events;
 pub mod lambda;
+pub mod pipe;
 pub mod reconcile;
 pub mod server;
 
 pub mod secrets;
 pub mod seed;
 pub mod stack;
+pub mod webhook;
 pub mod worker;

@@ -4,12 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use api::link::LinkSettings;
+use api::return_url::ReturnUrls;
 use aws_sdk_dynamodb::Client;
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 use axum::Router;
 use embedded::{EmbeddedStore, OpenError};
 use runtime::config::{
-    ConfigError, Opened, open_secrets, plain_connector, sdk_behaviour, system_clock,
+    CHECKOUT_URL, ConfigError, Opened, open_secrets, plain_connector, sdk_behaviour, system_clock,
     system_randomness,
 };
 use runtime::deadline::Deadline;
@@ -23,12 +25,17 @@ use store::schema::create_table;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::events::{self, Outlets};
 use crate::lambda::{Environment, Functions};
+use crate::pipe::PipeError;
 use crate::seed::{SeedError, seed};
 use crate::{secrets, server, worker};
 
 /// The table's name on the laptop.
 pub const TABLE: &str = "latchpay";
+
+/// Where the checkout page may send a customer back to on the laptop: any server on this machine.
+pub const LOOPBACK_URLS: &str = "http://127.0.0.1,http://localhost,http://[::1]";
 
 /// How the stack is to run.
 #[derive(Clone)]
@@ -53,6 +60,8 @@ pub struct Options {
     pub wrap_store: Option<WrapStore>,
     /// What stands between the transport and the gateways.
     pub wrap_gateways: Option<WrapGateways>,
+    /// Where events for the merchant's own systems go.
+    pub events: Option<Outlets>,
 }
 
 /// Puts something between the SDK and the embedded store.
@@ -76,6 +85,7 @@ impl Options {
             functions: None,
             wrap_store: None,
             wrap_gateways: None,
+            events: None,
         }
     }
 }
@@ -98,6 +108,9 @@ pub enum StackError {
     /// The simulator.
     #[error("the simulator does not start")]
     Simulator(#[from] StartError),
+    /// The pipe of events.
+    #[error("the pipe of events cannot be read")]
+    Pipe(#[from] PipeError),
     /// The products.
     #[error("the products cannot be seeded")]
     Seed(#[from] SeedError),
@@ -142,12 +155,17 @@ impl Stack {
         };
         let folder = options.data.as_deref();
         let secrets = secrets::of_folder(folder, &base_url, &options.randomness)?;
-        let deps = Arc::new(deps(&options, &embedded, &secrets).await?);
+        let links = links(&base_url)?;
+        let deps = Arc::new(deps(&options, &embedded, &secrets, links).await?);
         seed(&deps).await?;
         let simulator = Simulator::start(simulator_config(&options, &base_url))?;
         let functions = options.functions.as_ref().map(Functions::at);
         let server = server::Server { deps: Arc::clone(&deps), functions };
         let mut tasks = vec![serve(listener, simulator.router().merge(server::router(server)))];
+        if let Some(outlets) = options.events.clone() {
+            let clock = Arc::clone(&options.clock);
+            tasks.push(events::start(outlets, clock, embedded.writes())?);
+        }
         if options.settle {
             tasks.push(worker::start(Arc::clone(&deps), embedded.writes()));
         }
@@ -155,7 +173,8 @@ impl Stack {
         if let Some(port) = options.store_port {
             let listener = TcpListener::bind(("127.0.0.1", port)).await?;
             let store_url = format!("http://{}", listener.local_addr()?);
-            environment = Some(Environment::new(secrets, store_url, TABLE));
+            let functions = Environment::new(secrets, store_url, TABLE);
+            environment = Some(functions.with(CHECKOUT_URL, base_url.clone()));
             tasks.push(serve_store(listener, embedded.clone()));
         }
         Ok(Self { base_url, environment, deps, embedded, _simulator: simulator, tasks })
@@ -183,10 +202,17 @@ async fn open_store(folder: &Path) -> Result<EmbeddedStore, StackError> {
     Ok(EmbeddedStore::open(&file)?)
 }
 
+/// Links lead to this stack, and back to any server on this machine.
+fn links(base_url: &str) -> Result<LinkSettings, ConfigError> {
+    let return_urls = ReturnUrls::parse(LOOPBACK_URLS)?;
+    Ok(LinkSettings { base_url: Some(base_url.to_owned()), return_urls })
+}
+
 async fn deps(
     options: &Options,
     embedded: &EmbeddedStore,
     secrets: &str,
+    links: LinkSettings,
 ) -> Result<Deps, StackError> {
     let mut config = embedded.sdk_config();
     if let Some(wrap) = &options.wrap_store {
@@ -205,6 +231,7 @@ async fn deps(
         gateways,
         transport: Arc::new(Transport::new(connector)),
         keyring,
+        links,
         ids,
         clock: Arc::clone(&options.clock),
         randomness: Arc::clone(&options.randomness),

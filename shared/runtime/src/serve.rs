@@ -1,11 +1,13 @@
 //! From a request to an answer: the handler, its problems told, one log line.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 
+use api::link::Link;
 use api::problem::{Problem, error_chain};
-use api::request::Request;
+use api::request::{Caller, Request};
 use api::respond::{self, Answer};
-use api::route::Route;
+use api::route::{LINK_PREFIX, Route};
 use api::texts::Language;
 use gateways::Acknowledgement;
 use http::StatusCode;
@@ -39,8 +41,8 @@ async fn answer_measured(
     route: Option<&Route>,
 ) -> Answer {
     let began = deps.now();
-    let outcome = match request.check_size() {
-        Ok(()) => deps.deadline.within(began, handle(deps, request)).await,
+    let outcome = match admit(deps, request, route) {
+        Ok(request) => deps.deadline.within(began, handle(deps, &request)).await,
         Err(problem) => Some(Err(problem)),
     };
     let answer = match outcome {
@@ -58,6 +60,27 @@ async fn answer_measured(
         &[("route", route), ("status", class(status))],
     );
     answer
+}
+
+/// Lets a request in. On the routes of checkout links the link says who calls, and nobody else
+/// does: it has to hold, and to be of the very booking that the route names.
+fn admit<'a>(
+    deps: &Deps,
+    request: &'a Request,
+    route: Option<&Route>,
+) -> Result<Cow<'a, Request>, Problem> {
+    request.check_size()?;
+    if !request.path.starts_with(LINK_PREFIX) {
+        return Ok(Cow::Borrowed(request));
+    }
+    let booking_id = route.and_then(Route::booking_id).ok_or(Problem::NotFound)?;
+    let token = request.bearer().ok_or(Problem::Unauthenticated)?;
+    let link = Link::verify(token, &deps.keyring, deps.now())?;
+    if link.booking != *booking_id {
+        return Err(Problem::NotFound);
+    }
+    let caller = Some(Caller::LinkHolder(link.booking));
+    Ok(Cow::Owned(Request { caller, ..request.clone() }))
 }
 
 /// What is said when the time is up: to a gateway, in its own words, to send it again.

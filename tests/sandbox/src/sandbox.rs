@@ -21,6 +21,8 @@ use crate::api::{Handle, Invocation, Outcome, runtime_api};
 
 /// How long a function may take to start: Lambda allows as much.
 pub const START_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long what an ended process has written may be on its way.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(5);
 /// The memory that the function is told it has, in MB; nothing holds it to that.
 const MEMORY_MB: &str = "256";
 
@@ -87,14 +89,12 @@ pub struct Sandbox {
     process: Child,
     handle: Handle,
     lines: Lines,
-    tasks: Vec<JoinHandle<()>>,
+    serving: JoinHandle<()>,
 }
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.serving.abort();
     }
 }
 
@@ -109,15 +109,18 @@ impl Sandbox {
         let address = listener.local_addr().map_err(failed)?;
         let (router, handle) = runtime_api();
         let mut process = command(function, &address.to_string()).spawn().map_err(failed)?;
-        let lines = Lines::default();
+        let mut lines = Lines::default();
+        if let Some(output) = process.stdout.take() {
+            lines.follow(output);
+        }
+        if let Some(output) = process.stderr.take() {
+            lines.follow(output);
+        }
         let serving = tokio::spawn(async move {
             // It serves until it is aborted.
             let _ = axum::serve(listener, router).await;
         });
-        let mut tasks = vec![serving];
-        tasks.extend(process.stdout.take().map(|output| lines.follow(output)));
-        tasks.extend(process.stderr.take().map(|output| lines.follow(output)));
-        let mut sandbox = Self { process, handle, lines, tasks };
+        let mut sandbox = Self { process, handle, lines, serving };
         sandbox.ready().await?;
         Ok(sandbox)
     }
@@ -131,9 +134,10 @@ impl Sandbox {
                 Ok(Err(_)) | Err(_) => Err(StartError::Late(self.lines.text())),
             },
         };
-        match self.handle.not_started.borrow().clone() {
+        let said = self.handle.not_started.borrow().clone();
+        match said {
             Some(error) => Err(StartError::Function(error)),
-            None => Err(StartError::Ended(status, self.lines.text())),
+            None => Err(StartError::Ended(status, self.lines.last_words().await)),
         }
     }
 
@@ -161,7 +165,7 @@ impl Sandbox {
         let deadline_ms = deadline.as_millisecond();
         let invocation = Invocation { request_id, event, deadline_ms, answered };
         if self.handle.invocations.send(invocation).await.is_err() {
-            return Err(InvokeError::Ended(self.lines.text()));
+            return Err(InvokeError::Ended(self.lines.last_words().await));
         }
         self.outcome(answer, timeout).await
     }
@@ -174,9 +178,11 @@ impl Sandbox {
         tokio::select! {
             outcome = answer => match outcome {
                 Ok(outcome) => Ok(outcome?),
-                Err(_) => Err(InvokeError::Ended(self.lines.text())),
+                Err(_) => Err(InvokeError::Ended(self.lines.last_words().await)),
             },
-            _ = self.process.wait() => Err(InvokeError::Ended(self.lines.text())),
+            _ = self.process.wait() => {
+                Err(InvokeError::Ended(self.lines.last_words().await))
+            }
             () = tokio::time::sleep(timeout) => {
                 // An error means that it has ended by itself.
                 let _ = self.process.kill().await;
@@ -222,26 +228,38 @@ fn request_id() -> String {
     [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }
 
-/// What a process writes.
-#[derive(Clone, Default, Debug)]
-struct Lines(Arc<Mutex<Vec<String>>>);
+/// What a process writes. Its outputs are followed until they end.
+#[derive(Default, Debug)]
+struct Lines {
+    written: Arc<Mutex<Vec<String>>>,
+    followed: Vec<JoinHandle<()>>,
+}
 
 impl Lines {
-    fn follow(&self, output: impl AsyncRead + Unpin + Send + 'static) -> JoinHandle<()> {
-        let lines = self.clone();
-        tokio::spawn(async move {
+    fn follow(&mut self, output: impl AsyncRead + Unpin + Send + 'static) {
+        let written = Arc::clone(&self.written);
+        self.followed.push(tokio::spawn(async move {
             let mut output = BufReader::new(output).lines();
             while let Ok(Some(line)) = output.next_line().await {
-                lines.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                written.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             }
-        })
+        }));
     }
 
     fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn text(&self) -> String {
         self.all().join("\n")
+    }
+
+    /// All that a process has written which has ended.
+    async fn last_words(&mut self) -> String {
+        for followed in self.followed.drain(..) {
+            // Too late is as good as a panic: what has arrived is told.
+            let _ = tokio::time::timeout(LAST_WORDS_TIMEOUT, followed).await;
+        }
+        self.text()
     }
 }

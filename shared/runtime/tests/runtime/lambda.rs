@@ -4,8 +4,9 @@ use api::problem::Problem;
 use api::request::{Caller, Request, SCOPE_PRODUCTS_WRITE};
 use api::route::{ROUTES, Route};
 use http::Method;
+use lambda_http::Body;
 use lambda_http::request::LambdaRequest;
-use runtime::lambda::request;
+use runtime::lambda::{body, request};
 use serde_json::{Value, json};
 
 /// An event as API Gateway sends it, changed as told.
@@ -77,6 +78,21 @@ fn a_base64_body_comes_as_the_raw_bytes_that_signatures_are_over() {
 }
 
 #[test]
+fn an_answer_that_is_no_text_goes_out_as_base64_and_text_as_it_is() {
+    for (bytes, written) in [
+        (&b"{\"name\":\"d\xc3\xa9sk\"}"[..], json!("{\"name\":\"désk\"}")),
+        (&[], json!("")),
+        (&[0x1f, 0x8b, 8, 0], json!("H4sIAA==")),
+        (&[0xff], json!("/w==")),
+    ] {
+        let body = body(bytes.into());
+        assert_eq!(matches!(body, Body::Binary(_)), str::from_utf8(bytes).is_err());
+        // The runtime says beside it whether it is base64, by which of the two it is.
+        assert_eq!(serde_json::to_value(&body).unwrap(), written);
+    }
+}
+
+#[test]
 fn an_event_without_a_body_has_an_empty_one() {
     assert!(event(|_| {}).body.is_empty());
     assert!(event(|event| event["body"] = Value::Null).body.is_empty());
@@ -91,7 +107,7 @@ fn the_callers_name_and_scopes_are_the_jwts_own() {
         (json!({ "sub": "ops", "scope": "products:write" }), "ops", scopes(&["products:write"])),
         (json!({ "sub": "ops", "scope": " a  b " }), "ops", scopes(&["a", "b"])),
     ] {
-        let caller = Caller { subject: subject.to_owned(), scopes: held };
+        let caller = Caller::Customer { subject: subject.to_owned(), scopes: held };
         assert_eq!(claims(&token), Some(caller), "{token}");
     }
 }
