@@ -3,6 +3,7 @@
 
 pub mod attention;
 pub mod client;
+pub mod clock;
 pub mod demo;
 pub mod dispatch;
 pub mod lambda;

@@ -22,6 +22,7 @@ use store::schema::create_table;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::clock::TurnedClock;
 use crate::lambda::{self, Functions};
 use crate::seed::{SeedError, seed};
 use crate::{secrets, server, worker};
@@ -38,7 +39,7 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// Where the simulator's randomness starts.
     pub seed: u64,
-    /// The clock of everything.
+    /// What the clock of everything runs with: it can be turned ahead of this one.
     pub clock: Clock,
     /// The randomness of everything but the simulator.
     pub randomness: Randomness,
@@ -110,6 +111,8 @@ pub struct Stack {
     pub environment: Option<String>,
     /// What its handlers work with.
     pub deps: Arc<Deps>,
+    /// The clock of everything.
+    pub clock: TurnedClock,
     /// The store beneath the SDK.
     pub embedded: EmbeddedStore,
     _simulator: Simulator,
@@ -141,12 +144,14 @@ impl Stack {
         };
         let folder = options.data.as_deref();
         let secrets = secrets::of_folder(folder, &base_url, &options.randomness)?;
-        let deps = Arc::new(deps(&options, &embedded, &secrets).await?);
+        let clock = TurnedClock::open(Arc::clone(&options.clock), folder)?;
+        let deps = Arc::new(deps(&options, clock.reader(), &embedded, &secrets).await?);
         seed(&deps).await?;
-        let simulator = Simulator::start(simulator_config(&options, &base_url))?;
+        let simulator = Simulator::start(simulator_config(&options, clock.reader(), &base_url))?;
         let functions = options.functions.as_ref().map(Functions::at);
-        let server = server::Server { deps: Arc::clone(&deps), functions };
-        let mut tasks = vec![serve(listener, simulator.router().merge(server::router(server)))];
+        let server = server::Server { deps: Arc::clone(&deps), functions, clock: clock.clone() };
+        let routes = server::router(simulator.router(), server);
+        let mut tasks = vec![serve(listener, routes)];
         if options.settle {
             tasks.push(worker::start(Arc::clone(&deps), embedded.writes()));
         }
@@ -157,7 +162,7 @@ impl Stack {
             environment = Some(lambda::environment(&secrets, &store_url, TABLE));
             tasks.push(serve_store(listener, embedded.clone()));
         }
-        Ok(Self { base_url, environment, deps, embedded, _simulator: simulator, tasks })
+        Ok(Self { base_url, environment, deps, clock, embedded, _simulator: simulator, tasks })
     }
 }
 
@@ -184,6 +189,7 @@ async fn open_store(folder: &Path) -> Result<EmbeddedStore, StackError> {
 
 async fn deps(
     options: &Options,
+    clock: Clock,
     embedded: &EmbeddedStore,
     secrets: &str,
 ) -> Result<Deps, StackError> {
@@ -205,14 +211,14 @@ async fn deps(
         transport: Arc::new(Transport::new(connector)),
         keyring,
         ids,
-        clock: Arc::clone(&options.clock),
+        clock,
         randomness: Arc::clone(&options.randomness),
     })
 }
 
-fn simulator_config(options: &Options, base_url: &str) -> SimulatorConfig {
+fn simulator_config(options: &Options, clock: Clock, base_url: &str) -> SimulatorConfig {
     let callbacks = format!("{base_url}/v1/callbacks");
-    let mut config = SimulatorConfig::new(callbacks, Arc::clone(&options.clock));
+    let mut config = SimulatorConfig::new(callbacks, clock);
     config.seed = options.seed;
     config.data = options.data.as_ref().map(|folder| folder.join("simulator.jsonl"));
     config
