@@ -7,6 +7,7 @@ pub mod clock;
 pub mod demo;
 pub mod dispatch;
 pub mod lambda;
+pub mod pages;
 pub mod reconcile;
 pub mod server;
 

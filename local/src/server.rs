@@ -1,5 +1,5 @@
-//! HTTP on the laptop's port: axum requests become ours, a stand-in for the JWT authorizer, and a
-//! clock that can be turned.
+//! HTTP on the laptop's port: axum requests become ours, a stand-in for the JWT authorizer, pages of
+//! the laptop's own, and a clock that can be turned.
 
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use serde_json::json;
 use crate::clock::TurnedClock;
 use crate::dispatch::dispatch;
 use crate::lambda::{Functions, invocation_path};
+use crate::pages;
 
 /// How far the clock is turned at once: a year.
 const ADVANCE_S_MAX: i64 = 366 * 24 * 60 * 60;
@@ -43,16 +44,26 @@ struct Turn {
 }
 
 /// Every route of the product beside the simulator's, the Lambda API's call for the function that
-/// no route reaches, and the clock.
+/// no route reaches, the laptop's own pages, and the clock.
 pub fn router(simulator: Router, server: Server) -> Router {
     let dated = middleware::map_response_with_state(server.clock.clone(), date);
     Router::new()
         .route(&invocation_path("reconcile"), routing::post(reconcile))
+        .route("/", routing::get(home))
+        .route("/simulator/wallet", routing::get(wallet))
         .route("/simulator/clock", routing::get(read_clock).post(turn_clock))
         .fallback(routing::any(serve))
         .with_state(server)
         .merge(simulator)
         .layer(dated)
+}
+
+async fn home(State(server): State<Server>, request: axum::extract::Request) -> Response {
+    pages::HOME.answer(&read(&server.deps, request).await).map(Body::from)
+}
+
+async fn wallet(State(server): State<Server>, request: axum::extract::Request) -> Response {
+    pages::WALLET.answer(&read(&server.deps, request).await).map(Body::from)
 }
 
 /// `Date` is the server's clock, so it is turned with it.
