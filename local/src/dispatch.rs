@@ -8,12 +8,13 @@ use runtime::deps::Deps;
 use runtime::serve::{Handled, Handler, answer};
 
 /// Every function that serves HTTP, by its name.
-pub const FUNCTIONS: [(&str, Handler); 7] = [
+pub const FUNCTIONS: [(&str, Handler); 8] = [
     ("products", products::handle),
     ("bookings", bookings::handle),
     ("quote", quote::handle),
     ("create-order", create_order::handle),
     ("generate-payment", generate_payment::handle),
+    ("checkout", checkout::handle),
     ("attention", attention::handle),
     ("callback", callback::handle),
 ];

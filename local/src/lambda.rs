@@ -4,18 +4,20 @@
 use std::time::Duration;
 
 use api::problem::Problem;
-use api::request::Request;
+use api::request::{Caller, Request};
 use api::respond::Answer;
 use api::route::Route;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use runtime::config::{SECRETS, TABLE_NAME, plain_connector};
+use runtime::config::{CHECKOUT_URL, RETURN_URLS, SECRETS, TABLE_NAME, plain_connector};
 use runtime::serve::unanswered;
 use runtime::transport::Transport;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::stack::{LOOPBACK_URLS, TABLE};
 
 /// How long a function may take: the first call may have to compile it.
 const INVOKE_TIMEOUT: Duration = Duration::from_secs(600);
@@ -42,6 +44,8 @@ struct FunctionAnswer {
     headers: std::collections::HashMap<String, String>,
     #[serde(default)]
     body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: bool,
 }
 
 impl Functions {
@@ -71,12 +75,17 @@ impl Functions {
         let reply = self.transport.send(call).await.map_err(|error| failed(error.to_string()))?;
         let answer: FunctionAnswer = serde_json::from_slice(reply.body())
             .map_err(|_| failed(String::from_utf8_lossy(reply.body()).into_owned()))?;
-        Ok(answer_of(answer))
+        answer_of(answer).map_err(failed)
     }
 }
 
-fn answer_of(from: FunctionAnswer) -> Answer {
-    let mut answer = Response::new(Bytes::from(from.body.unwrap_or_default()));
+fn answer_of(from: FunctionAnswer) -> Result<Answer, String> {
+    let body = from.body.unwrap_or_default();
+    let body = match from.is_base64_encoded {
+        true => STANDARD.decode(body).map_err(|error| error.to_string())?,
+        false => body.into_bytes(),
+    };
+    let mut answer = Response::new(Bytes::from(body));
     *answer.status_mut() =
         StatusCode::from_u16(from.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in from.headers {
@@ -84,7 +93,7 @@ fn answer_of(from: FunctionAnswer) -> Answer {
             answer.headers_mut().insert(name, value);
         }
     }
-    answer
+    Ok(answer)
 }
 
 /// The event of an HTTP API, payload format 2.0.
@@ -95,12 +104,14 @@ fn event(request: &Request) -> Value {
         .iter()
         .filter_map(|(name, value)| Some((name.to_string(), json!(value.to_str().ok()?))))
         .collect();
-    let authorizer = request.caller.as_ref().map(|caller| {
-        json!({ "jwt": {
-            "claims": { "sub": caller.subject, "scope": caller.scopes.join(" ") },
+    let authorizer = match &request.caller {
+        Some(Caller::Customer { subject, scopes }) => Some(json!({ "jwt": {
+            "claims": { "sub": subject, "scope": scopes.join(" ") },
             "scopes": null,
-        }})
-    });
+        }})),
+        // The function reads the link itself.
+        Some(Caller::LinkHolder(_)) | None => None,
+    };
     let mut context = json!({
         "accountId": "laptop",
         "apiId": "laptop",
@@ -139,13 +150,33 @@ fn body_of(request: &Request) -> (String, bool) {
     }
 }
 
-/// The environment of the functions on this laptop, as `cargo lambda watch --env-file` reads it.
-#[must_use]
-pub fn environment(secrets: &str, store_url: &str, table: &str) -> String {
-    // Its reader makes every `\n` a line break, which JSON does not allow in a text.
-    let secrets = secrets.replace("\\n", "\\u000a");
-    format!(
-        "{TABLE_NAME}={table}\n{SECRETS}='{secrets}'\nAWS_REGION=local\nAWS_ACCESS_KEY_ID=laptop\n\
-         AWS_SECRET_ACCESS_KEY=laptop\nAWS_ENDPOINT_URL_DYNAMODB={store_url}\n"
-    )
+/// What the functions on this laptop are told in their environment.
+#[derive(Clone, Copy, Debug)]
+pub struct Environment<'a> {
+    /// The document with the secrets.
+    pub secrets: &'a str,
+    /// Where the store speaks DynamoDB's protocol.
+    pub store_url: &'a str,
+    /// The laptop's own address, which checkout links lead to.
+    pub base_url: &'a str,
+}
+
+impl Environment<'_> {
+    /// The environment as `cargo lambda watch --env-file` reads it.
+    #[must_use]
+    pub fn to_file(self) -> String {
+        // Its reader makes every `\n` a line break, which JSON does not allow in a text.
+        let secrets = self.secrets.replace("\\n", "\\u000a");
+        let lines = [
+            format!("{TABLE_NAME}={TABLE}"),
+            format!("{SECRETS}='{secrets}'"),
+            format!("{CHECKOUT_URL}={}", self.base_url),
+            format!("{RETURN_URLS}={LOOPBACK_URLS}"),
+            "AWS_REGION=local".to_owned(),
+            "AWS_ACCESS_KEY_ID=laptop".to_owned(),
+            "AWS_SECRET_ACCESS_KEY=laptop".to_owned(),
+            format!("AWS_ENDPOINT_URL_DYNAMODB={}", self.store_url),
+        ];
+        lines.map(|line| line + "\n").concat()
+    }
 }

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, middleware, routing};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use runtime::deps::Deps;
 use runtime::serve::unanswered;
@@ -133,31 +133,26 @@ async fn read(deps: &Deps, request: axum::extract::Request) -> Request {
         Ok(body) => body,
         Err(_) => Bytes::from(vec![b' '; BODY_LEN_MAX.saturating_add(1)]),
     };
-    Request {
+    let request = Request {
         method: parts.method,
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().map(str::to_owned),
-        caller: caller(&parts.headers),
+        caller: None,
         headers: parts.headers,
         body,
         request_id: deps.request_token(),
-    }
+    };
+    let caller = caller(&request);
+    Request { caller, ..request }
 }
 
 /// The stand-in for the authorizer: `Bearer dev:<customer_id>` is that customer, and `dev:admin`
 /// may also write products, and see and release what waits for a person.
-fn caller(headers: &HeaderMap) -> Option<Caller> {
-    let credentials = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = credentials.split_once(' ')?;
-    let subject = token.trim().strip_prefix("dev:").filter(|_| is_bearer(scheme))?.to_owned();
+fn caller(request: &Request) -> Option<Caller> {
+    let subject = request.bearer()?.strip_prefix("dev:")?.to_owned();
     let scopes = match subject.as_str() {
         "admin" => vec![SCOPE_PRODUCTS_WRITE.to_owned(), SCOPE_ATTENTION_WRITE.to_owned()],
         _ => vec![],
     };
-    Some(Caller { subject, scopes })
-}
-
-/// Schemes have no case (RFC 9110, 11.1).
-fn is_bearer(scheme: &str) -> bool {
-    scheme.eq_ignore_ascii_case("bearer")
+    Some(Caller::Customer { subject, scopes })
 }

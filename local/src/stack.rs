@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use api::link::LinkSettings;
+use api::return_url::ReturnUrls;
 use aws_sdk_dynamodb::Client;
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 use axum::Router;
@@ -23,12 +25,15 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::clock::TurnedClock;
-use crate::lambda::{self, Functions};
+use crate::lambda::{Environment, Functions};
 use crate::seed::{SeedError, seed};
 use crate::{secrets, server, worker};
 
 /// The table's name on the laptop.
 pub const TABLE: &str = "latchpay";
+
+/// Where the checkout page may send a customer back to on the laptop: any server on this machine.
+pub const LOOPBACK_URLS: &str = "http://127.0.0.1,http://localhost,http://[::1]";
 
 /// How the stack is to run.
 #[derive(Clone)]
@@ -138,16 +143,18 @@ impl Stack {
         if let Some(folder) = &options.data {
             std::fs::create_dir_all(folder)?;
         }
+        let clock = TurnedClock::open(Arc::clone(&options.clock), options.data.as_deref())?;
+        let options = Options { clock: clock.reader(), ..options };
         let embedded = match &options.data {
             Some(folder) => open_store(folder).await?,
             None => EmbeddedStore::in_memory()?,
         };
         let folder = options.data.as_deref();
         let secrets = secrets::of_folder(folder, &base_url, &options.randomness)?;
-        let clock = TurnedClock::open(Arc::clone(&options.clock), folder)?;
-        let deps = Arc::new(deps(&options, clock.reader(), &embedded, &secrets).await?);
+        let links = links(&base_url)?;
+        let deps = Arc::new(deps(&options, &embedded, &secrets, links).await?);
         seed(&deps).await?;
-        let simulator = Simulator::start(simulator_config(&options, clock.reader(), &base_url))?;
+        let simulator = Simulator::start(simulator_config(&options, &base_url))?;
         let functions = options.functions.as_ref().map(Functions::at);
         let server = server::Server { deps: Arc::clone(&deps), functions, clock: clock.clone() };
         let routes = server::router(simulator.router(), server);
@@ -159,7 +166,9 @@ impl Stack {
         if let Some(port) = options.store_port {
             let listener = TcpListener::bind(("127.0.0.1", port)).await?;
             let store_url = format!("http://{}", listener.local_addr()?);
-            environment = Some(lambda::environment(&secrets, &store_url, TABLE));
+            let told =
+                Environment { secrets: &secrets, store_url: &store_url, base_url: &base_url };
+            environment = Some(told.to_file());
             tasks.push(serve_store(listener, embedded.clone()));
         }
         Ok(Self { base_url, environment, deps, clock, embedded, _simulator: simulator, tasks })
@@ -187,11 +196,17 @@ async fn open_store(folder: &Path) -> Result<EmbeddedStore, StackError> {
     Ok(EmbeddedStore::open(&file)?)
 }
 
+/// Links lead to this stack, and back to any server on this machine.
+fn links(base_url: &str) -> Result<LinkSettings, ConfigError> {
+    let return_urls = ReturnUrls::parse(LOOPBACK_URLS)?;
+    Ok(LinkSettings { base_url: Some(base_url.to_owned()), return_urls })
+}
+
 async fn deps(
     options: &Options,
-    clock: Clock,
     embedded: &EmbeddedStore,
     secrets: &str,
+    links: LinkSettings,
 ) -> Result<Deps, StackError> {
     let mut config = embedded.sdk_config();
     if let Some(wrap) = &options.wrap_store {
@@ -210,15 +225,16 @@ async fn deps(
         gateways,
         transport: Arc::new(Transport::new(connector)),
         keyring,
+        links,
         ids,
-        clock,
+        clock: Arc::clone(&options.clock),
         randomness: Arc::clone(&options.randomness),
     })
 }
 
-fn simulator_config(options: &Options, clock: Clock, base_url: &str) -> SimulatorConfig {
+fn simulator_config(options: &Options, base_url: &str) -> SimulatorConfig {
     let callbacks = format!("{base_url}/v1/callbacks");
-    let mut config = SimulatorConfig::new(callbacks, clock);
+    let mut config = SimulatorConfig::new(callbacks, Arc::clone(&options.clock));
     config.seed = options.seed;
     config.data = options.data.as_ref().map(|folder| folder.join("simulator.jsonl"));
     config

@@ -1,7 +1,5 @@
 //! The laptop's clock, turned over HTTP.
 
-use http::Method;
-use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use serde_json::json;
 use tests::{World, expect, expect_problem, time};
@@ -11,11 +9,16 @@ async fn turning_the_clock_turns_the_date_and_ends_what_has_run_out() {
     let world = World::start().await;
     let window = world.booking_of("alice", "desk-order").await;
     let made = window.code_for(1).await;
-    let before = date(&world).await;
+    let date = async || {
+        let read = world.nobody().get("/simulator/clock").await.unwrap();
+        let date = read.headers["date"].to_str().unwrap();
+        rfc2822::parse(date).unwrap().timestamp()
+    };
+    let before = date().await;
     let turned = world.nobody().post("/simulator/clock", &json!({ "advance_s": 901 })).await;
     let now = time(&expect(200, turned.unwrap())["now"]);
     assert!(now.duration_since(before).as_secs() >= 901);
-    assert!(date(&world).await.duration_since(before).as_secs() >= 901);
+    assert!(date().await.duration_since(before).as_secs() >= 901);
     let ended =
         window.until("the order runs out", |booking| booking["orders"][0]["status"] == "expired");
     assert_eq!(ended.await["orders"][0]["order_id"], made["order"]["order_id"]);
@@ -39,12 +42,4 @@ async fn the_clock_is_turned_forward_and_by_a_year_at_most() {
         expect(200, turned(json!({ "advance_s": seconds })).await);
     }
     assert!(world.clock.now().duration_since(before).as_secs() >= 31_622_401);
-}
-
-/// What the server says that the time is.
-async fn date(world: &World) -> Timestamp {
-    let call = local::client::Call::new(Method::GET, "/simulator/clock");
-    let read = world.nobody().send(call).await.unwrap();
-    let date = read.headers["date"].to_str().unwrap();
-    rfc2822::parse(date).unwrap().timestamp()
 }

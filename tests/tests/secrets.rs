@@ -127,7 +127,7 @@ fn request(path: &str, body: &Value) -> Request {
         query: None,
         headers,
         body: Bytes::from(body.to_string()),
-        caller: Some(Caller { subject: "alice".to_owned(), scopes: vec![] }),
+        caller: Some(Caller::Customer { subject: "alice".to_owned(), scopes: vec![] }),
         request_id: "request".to_owned(),
     }
 }

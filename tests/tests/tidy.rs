@@ -674,7 +674,9 @@ fn next(problem: Option<&Problem>) -> Option<Problem> {
     Some(match problem {
         None => Problem::invalid("field", "rule"),
         Some(Problem::InvalidRequest { .. }) => Problem::Unauthenticated,
-        Some(Problem::Unauthenticated) => Problem::Forbidden,
+        Some(Problem::Unauthenticated) => Problem::LinkInvalid,
+        Some(Problem::LinkInvalid) => Problem::LinkExpired,
+        Some(Problem::LinkExpired) => Problem::Forbidden,
         Some(Problem::Forbidden) => Problem::NotFound,
         Some(Problem::NotFound) => Problem::QuoteStale { offer: None },
         Some(Problem::QuoteStale { .. }) => Problem::QuoteExpired { offer: None },

@@ -1,10 +1,10 @@
 //! `bookings`: opening, listing, reading and cancelling bookings, and dropping orders.
 
 use api::problem::Problem;
-use api::request::{OpenBooking, Request};
+use api::request::{Claimant, OpenBooking, Request};
 use api::respond::{Answer, empty, json, with_header};
 use api::route::Route;
-use api::view::{BookingView, BookingsView, OrderView, etag};
+use api::view::{BookingView, BookingsView, OrderView, ProductView, etag};
 use domain::booking::{Booking, Order};
 use domain::decide::cancel::{Cancelling, cancel_booking, cancel_order};
 use domain::decide::open_booking::{open_booking, repeat_booking};
@@ -28,6 +28,7 @@ pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
             Route::OpenBooking => open(deps, request).await,
             Route::ListBookings => list(deps, request).await,
             Route::GetBooking(booking_id) => get(deps, request, &booking_id).await,
+            Route::GetBookedProduct(booking_id) => product(deps, request, &booking_id).await,
             Route::CancelBooking(booking_id) => cancel(deps, request, &booking_id).await,
             Route::CancelOrder(booking_id, order_id) => {
                 drop_order(deps, request, &booking_id, &order_id).await
@@ -38,6 +39,9 @@ pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
             | Route::Quote(_)
             | Route::CreateOrder(_)
             | Route::GeneratePayment(_)
+            | Route::MakeLink(_)
+            | Route::GetCheckoutPage
+            | Route::DrawCode(_)
             | Route::ListAttention
             | Route::GetAttention(_)
             | Route::ReleaseAttention(..)
@@ -82,14 +86,18 @@ async fn repeat_retired(
 async fn repeat(deps: &Deps, stored: Booking, product_id: &str) -> Result<Answer, Problem> {
     let booking = repeat_booking(stored.clone(), product_id)
         .map_err(|rejection| refuse(deps, &stored, rejection))?;
-    whole(deps, &booking.booking_id, &booking.customer_id).await
+    whole(deps, &booking.booking_id, Claimant::Customer(&booking.customer_id)).await
 }
 
 /// A booking with its orders.
-async fn whole(deps: &Deps, booking_id: &BookingId, customer: &str) -> Result<Answer, Problem> {
+async fn whole(
+    deps: &Deps,
+    booking_id: &BookingId,
+    claimant: Claimant<'_>,
+) -> Result<Answer, Problem> {
     let read = deps.store.booking_with_orders(booking_id).await?;
     let (booking, ended) = read.ok_or(Problem::NotFound)?;
-    check_owner(&booking, customer)?;
+    check_owner(&booking, claimant)?;
     let view = BookingView::with_orders(&booking, &ended, ORDERS_MAX, deps.view());
     Ok(tagged(deps, &booking, json(StatusCode::OK, &view)?))
 }
@@ -112,29 +120,32 @@ async fn list(deps: &Deps, request: &Request) -> Result<Answer, Problem> {
 }
 
 async fn get(deps: &Deps, request: &Request, id: &BookingId) -> Result<Answer, Problem> {
-    let customer = request.customer()?;
-    if let Some(known) = request.headers.get(header::IF_NONE_MATCH) {
+    let claimant = request.claimant()?;
+    if request.headers.contains_key(header::IF_NONE_MATCH) {
         let booking = deps.store.booking(id).await?.ok_or(Problem::NotFound)?;
-        check_owner(&booking, customer)?;
+        check_owner(&booking, claimant)?;
         let tag = etag(&booking, deps.now());
-        if known.to_str().is_ok_and(|known| matches_tag(known, &tag)) {
+        if request.knows(&tag) {
             return Ok(with_header(empty(StatusCode::NOT_MODIFIED), header::ETAG, &tag));
         }
     }
-    whole(deps, id, customer).await
+    whole(deps, id, claimant).await
 }
 
-/// Weak comparison (RFC 9110, 8.8.3.2) against a list of tags.
-fn matches_tag(known: &str, tag: &str) -> bool {
-    let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    known.split(',').any(|one| one.trim() == "*" || strong(one) == strong(tag))
+/// The booking's product, for whoever sees the booking.
+async fn product(deps: &Deps, request: &Request, id: &BookingId) -> Result<Answer, Problem> {
+    let claimant = request.claimant()?;
+    let want = Want { booking_id: id, product: true, order: WantOrder::Live };
+    let loaded = deps.store.load(want).await?.ok_or(Problem::NotFound)?;
+    check_owner(&loaded.booking, claimant)?;
+    json(StatusCode::OK, &ProductView::of(&loaded.product.ok_or(Problem::NotFound)?))
 }
 
 async fn cancel(deps: &Deps, request: &Request, id: &BookingId) -> Result<Answer, Problem> {
-    let customer = request.customer()?;
+    let claimant = request.claimant()?;
     let want = |_| Want { booking_id: id, product: false, order: WantOrder::Live };
     apply(deps, want, |loaded| {
-        check_owner(&loaded.booking, customer)?;
+        check_owner(&loaded.booking, claimant)?;
         match cancel_booking(&loaded.booking, deps.env()) {
             Ok(Cancelling::Cancelled(change)) => Ok(Step::Commit(change, ())),
             Ok(Cancelling::Again) => Ok(Step::Done(())),
@@ -142,7 +153,7 @@ async fn cancel(deps: &Deps, request: &Request, id: &BookingId) -> Result<Answer
         }
     })
     .await?;
-    whole(deps, id, customer).await
+    whole(deps, id, claimant).await
 }
 
 async fn drop_order(
@@ -151,10 +162,10 @@ async fn drop_order(
     booking_id: &BookingId,
     order_id: &OrderId,
 ) -> Result<Answer, Problem> {
-    let customer = request.customer()?;
+    let claimant = request.claimant()?;
     let want = |_| Want { booking_id, product: false, order: WantOrder::ById(order_id) };
     let (booking, order) = apply(deps, want, |loaded| {
-        check_owner(&loaded.booking, customer)?;
+        check_owner(&loaded.booking, claimant)?;
         let ended = loaded.ended.as_ref();
         match cancel_order(&loaded.booking, order_id, ended, deps.env()) {
             Ok(Cancelling::Cancelled(change)) => {
@@ -169,24 +180,4 @@ async fn drop_order(
     .await?;
     let order: Order = order.ok_or(Problem::NotFound)?;
     json(StatusCode::OK, &OrderView::of(&booking, &order, deps.view()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tags_are_compared_weakly_and_in_lists() {
-        let tag = "W/\"3-p00\"";
-        for (known, matches) in [
-            ("W/\"3-p00\"", true),
-            ("\"3-p00\"", true),
-            ("\"1\", W/\"3-p00\"", true),
-            ("*", true),
-            ("W/\"3-p01\"", false),
-            ("", false),
-        ] {
-            assert_eq!(matches_tag(known, tag), matches, "{known}");
-        }
-    }
 }

@@ -36,7 +36,7 @@ enum Next {
 }
 
 async fn create(deps: &Deps, request: &Request, booking_id: &BookingId) -> Result<Answer, Problem> {
-    let customer = request.customer()?;
+    let claimant = request.claimant()?;
     let asked: CreateOrder = request.json()?;
     let name = gateway_name(&asked.gateway)?;
     let gateway = deps.gateway(&name).ok_or(Problem::GatewayNotAccepted)?;
@@ -51,7 +51,7 @@ async fn create(deps: &Deps, request: &Request, booking_id: &BookingId) -> Resul
     let at = At { gateway: &name, create_body: &body };
     let next = apply(deps, want, |loaded| {
         let booking = &loaded.booking;
-        check_owner(booking, customer)?;
+        check_owner(booking, claimant)?;
         let product = loaded.product.as_ref().ok_or(Problem::NotFound)?;
         let ended = loaded.ended.as_ref();
         match create_order(booking, product, quote.as_ref(), ended, at, deps.env()) {

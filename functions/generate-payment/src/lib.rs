@@ -1,7 +1,7 @@
 //! `generate-payment`: the first payment of an order, the same one again, or another gateway's.
 
 use api::problem::Problem;
-use api::request::{GeneratePayment, Request, gateway_name};
+use api::request::{Claimant, GeneratePayment, Request, gateway_name};
 use api::respond::{Answer, json};
 use api::route::Route;
 use api::view::{OrderAndPaymentView, OrderView};
@@ -49,18 +49,18 @@ enum Next {
 /// A request for a payment, read.
 struct Wanted<'a> {
     booking_id: &'a BookingId,
-    customer: &'a str,
+    claimant: Claimant<'a>,
     order_id: OrderId,
     quote: Option<Quote>,
     gateway: GatewayName,
 }
 
 async fn generate(deps: &Deps, request: &Request, id: &BookingId) -> Result<Answer, Problem> {
-    let customer = request.customer()?;
+    let claimant = request.claimant()?;
     let asked: GeneratePayment = request.json()?;
     let wanted = Wanted {
         booking_id: id,
-        customer,
+        claimant,
         order_id: asked.order_id,
         quote: deps.keyring.verify(&asked.quote_token),
         gateway: gateway_name(&asked.gateway)?,
@@ -84,14 +84,14 @@ async fn generate(deps: &Deps, request: &Request, id: &BookingId) -> Result<Answ
 }
 
 async fn decide(deps: &Deps, wanted: &Wanted<'_>) -> Result<Next, Problem> {
-    let Wanted { booking_id, customer, order_id, quote, gateway: name } = wanted;
+    let Wanted { booking_id, claimant, order_id, quote, gateway: name } = wanted;
     let gateway = deps.gateway(name).ok_or(Problem::GatewayNotAccepted)?;
     let body = |plan: &PaymentPlan| create_body(gateway.as_ref(), plan);
     let at = At { gateway: name, create_body: &body };
     let want = |_| Want { booking_id, product: true, order: WantOrder::ById(order_id) };
     apply(deps, want, |loaded| {
         let booking = &loaded.booking;
-        check_owner(booking, customer)?;
+        check_owner(booking, *claimant)?;
         let product = loaded.product.as_ref().ok_or(Problem::NotFound)?;
         let asked = Asked { quote: quote.as_ref(), order_id, ended: loaded.ended.as_ref() };
         match generate_payment(booking, product, asked, at, deps.env()) {

@@ -32,6 +32,10 @@ pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
             | Route::Quote(_)
             | Route::CreateOrder(_)
             | Route::GeneratePayment(_)
+            | Route::GetBookedProduct(_)
+            | Route::MakeLink(_)
+            | Route::GetCheckoutPage
+            | Route::DrawCode(_)
             | Route::ListAttention
             | Route::GetAttention(_)
             | Route::ReleaseAttention(..)

@@ -45,7 +45,7 @@ enum Next {
 }
 
 async fn ask(deps: &Deps, request: &Request, booking_id: &BookingId) -> Result<Answer, Problem> {
-    let customer = request.customer()?;
+    let claimant = request.claimant()?;
     let asked: AskQuote = request.json()?;
     let idempotency_key = request.idempotency_key()?;
     let gateway = asked.gateway.as_deref().map(gateway_name).transpose()?;
@@ -70,7 +70,7 @@ async fn ask(deps: &Deps, request: &Request, booking_id: &BookingId) -> Result<A
         },
     };
     let next = apply(deps, want, |loaded| {
-        check_owner(&loaded.booking, customer)?;
+        check_owner(&loaded.booking, claimant)?;
         let quoted = decide(deps, loaded, quote_request)?;
         if let Some(order_id) = &quoted.quote.order_id {
             let _ = made.set(order_id.clone());

@@ -23,6 +23,10 @@ pub enum Problem {
     },
     /// Nobody vouches for the caller.
     Unauthenticated,
+    /// The checkout link was not made here, or was changed.
+    LinkInvalid,
+    /// The checkout link's time is over.
+    LinkExpired,
     /// The caller may not do this.
     Forbidden,
     /// There is no such thing, or it is somebody else's.
@@ -104,6 +108,8 @@ impl Problem {
         match self {
             Self::InvalidRequest { .. } => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            Self::LinkInvalid => (StatusCode::UNAUTHORIZED, "link_invalid"),
+            Self::LinkExpired => (StatusCode::UNAUTHORIZED, "link_expired"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::QuoteStale { .. } => (StatusCode::CONFLICT, "quote_stale"),
@@ -140,6 +146,8 @@ impl Problem {
             Self::GatewayUnavailable | Self::StoreUnavailable(_) => Some(2),
             Self::InvalidRequest { .. }
             | Self::Unauthenticated
+            | Self::LinkInvalid
+            | Self::LinkExpired
             | Self::Forbidden
             | Self::NotFound
             | Self::QuoteStale { .. }

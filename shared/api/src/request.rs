@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use domain::attention::NOTE_LEN_MAX;
+use domain::booking::Booking;
 use domain::gateway::GatewayName;
-use domain::ids::OrderId;
+use domain::ids::{BookingId, OrderId};
 
 use crate::problem::Problem;
 
@@ -23,13 +24,38 @@ pub const SCOPE_PRODUCTS_WRITE: &str = "products:write";
 /// The scope that may see and release what waits for a person.
 pub const SCOPE_ATTENTION_WRITE: &str = "attention:write";
 
-/// Who calls, as the authorizer in front of the function says it.
+/// Who calls.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Caller {
-    /// The JWT's `sub`.
-    pub subject: String,
-    /// The JWT's scopes.
-    pub scopes: Vec<String>,
+pub enum Caller {
+    /// Whom the authorizer in front of the function vouches for.
+    Customer {
+        /// The JWT's `sub`.
+        subject: String,
+        /// The JWT's scopes.
+        scopes: Vec<String>,
+    },
+    /// Whoever holds a checkout link of this booking.
+    LinkHolder(BookingId),
+}
+
+/// For whom a booking is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Claimant<'a> {
+    /// For a customer, whose own bookings these may be.
+    Customer(&'a str),
+    /// For whoever holds a link of this booking, and of no other.
+    LinkHolder(&'a BookingId),
+}
+
+impl Claimant<'_> {
+    /// Whether a booking is the claimant's.
+    #[must_use]
+    pub fn may_have(self, booking: &Booking) -> bool {
+        match self {
+            Self::Customer(customer_id) => booking.customer_id == customer_id,
+            Self::LinkHolder(booking_id) => booking.booking_id == *booking_id,
+        }
+    }
 }
 
 /// A request, whichever way it came in.
@@ -45,7 +71,7 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The raw bytes, no longer base64.
     pub body: Bytes,
-    /// Who calls; `None` where no authorizer spoke.
+    /// Who calls; `None` where nobody vouches for anybody.
     pub caller: Option<Caller>,
     /// Names the request in logs.
     pub request_id: String,
@@ -91,6 +117,24 @@ pub struct GeneratePayment {
     pub gateway: String,
 }
 
+/// The body of `POST …/checkout-link`.
+#[derive(Deserialize, Debug, Default)]
+#[serde(deny_unknown_fields)]
+pub struct MakeLink {
+    /// Where the page sends the customer back to.
+    pub return_url: Option<String>,
+    /// How long the link is to hold, in seconds.
+    pub expires_in_s: Option<u32>,
+}
+
+/// The body of `POST …/qr`.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct DrawCode {
+    /// What the picture is to say.
+    pub code: String,
+}
+
 /// The body of `POST …/retry` and `POST …/resolve`.
 #[derive(Deserialize, Debug, Default)]
 #[serde(deny_unknown_fields)]
@@ -118,9 +162,24 @@ impl Request {
     /// # Errors
     /// [`Problem::Unauthenticated`] if no authorizer vouches for a caller.
     pub fn customer(&self) -> Result<&str, Problem> {
-        let caller = self.caller.as_ref().ok_or(Problem::Unauthenticated)?;
-        let fits = (1..=CUSTOMER_ID_LEN_MAX).contains(&caller.subject.len());
-        if fits { Ok(&caller.subject) } else { Err(Problem::Unauthenticated) }
+        match self.claimant()? {
+            Claimant::Customer(customer_id) => Ok(customer_id),
+            Claimant::LinkHolder(_) => Err(Problem::Unauthenticated),
+        }
+    }
+
+    /// For whom the caller asks.
+    ///
+    /// # Errors
+    /// [`Problem::Unauthenticated`] if neither an authorizer nor a link vouches for a caller.
+    pub fn claimant(&self) -> Result<Claimant<'_>, Problem> {
+        match self.caller.as_ref().ok_or(Problem::Unauthenticated)? {
+            Caller::Customer { subject, .. } => {
+                let fits = (1..=CUSTOMER_ID_LEN_MAX).contains(&subject.len());
+                if fits { Ok(Claimant::Customer(subject)) } else { Err(Problem::Unauthenticated) }
+            }
+            Caller::LinkHolder(booking_id) => Ok(Claimant::LinkHolder(booking_id)),
+        }
     }
 
     /// Refuses a caller without a scope.
@@ -129,8 +188,11 @@ impl Request {
     /// [`Problem::Unauthenticated`], [`Problem::Forbidden`].
     pub fn require_scope(&self, scope: &str) -> Result<(), Problem> {
         self.customer()?;
-        let held = self.caller.iter().flat_map(|caller| &caller.scopes);
-        if held.into_iter().any(|one| one == scope) { Ok(()) } else { Err(Problem::Forbidden) }
+        let held = match &self.caller {
+            Some(Caller::Customer { scopes, .. }) => scopes.as_slice(),
+            Some(Caller::LinkHolder(_)) | None => &[],
+        };
+        if held.iter().any(|one| one == scope) { Ok(()) } else { Err(Problem::Forbidden) }
     }
 
     /// The body as JSON of a type.
@@ -193,6 +255,24 @@ impl Request {
         });
         let rule = || format!("1 to {IDEMPOTENCY_KEY_LEN_MAX} visible ASCII characters");
         text.map(Some).ok_or_else(|| Problem::invalid("Idempotency-Key", rule()))
+    }
+
+    /// Whether the client has the representation of that tag, by `If-None-Match`: compared weakly
+    /// (RFC 9110, 8.8.3.2) against a list of tags.
+    #[must_use]
+    pub fn knows(&self, tag: &str) -> bool {
+        let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+        let known = self.headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+        let mut known = known.into_iter().flat_map(|known| known.split(','));
+        known.any(|one| one.trim() == "*" || strong(one) == strong(tag))
+    }
+
+    /// The token of `Authorization: Bearer …`; schemes have no case (RFC 9110, 11.1).
+    #[must_use]
+    pub fn bearer(&self) -> Option<&str> {
+        let credentials = self.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, token) = credentials.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
     /// One parameter of the query, percent-decoded.
@@ -303,6 +383,23 @@ mod tests {
         assert!(full.json::<AskQuote>().is_ok());
         let over = request("application/json", &format!("{ask}{padding} "));
         assert!(matches!(over.json::<AskQuote>(), Err(Problem::TooLarge)));
+    }
+
+    #[test]
+    fn tags_are_compared_weakly_and_in_lists() {
+        for (known, knows) in [
+            ("W/\"3-p00\"", true),
+            ("\"3-p00\"", true),
+            ("\"1\", W/\"3-p00\"", true),
+            ("*", true),
+            ("W/\"3-p01\"", false),
+            ("", false),
+        ] {
+            let mut one = request("application/json", "{}");
+            one.headers.insert(header::IF_NONE_MATCH, known.parse().unwrap());
+            assert_eq!(one.knows("W/\"3-p00\""), knows, "{known}");
+        }
+        assert!(!request("application/json", "{}").knows("W/\"3-p00\""));
     }
 
     #[test]

@@ -27,6 +27,12 @@ pub fn lasting_json(body: &'static str, age_s_max: u32) -> Answer {
     with_header(answer, header::CACHE_CONTROL, &format!("public, max-age={age_s_max}"))
 }
 
+/// A picture.
+#[must_use]
+pub fn svg(document: String) -> Answer {
+    with_type(StatusCode::OK, "image/svg+xml", document.into_bytes())
+}
+
 /// An answer without a body.
 #[must_use]
 pub fn empty(status: StatusCode) -> Answer {
@@ -80,6 +86,8 @@ fn extras(problem: &Problem) -> Vec<(String, Value)> {
         }
         Problem::RenewalLimitReached { max_renewals } => extra("max_renewals", json!(max_renewals)),
         Problem::Unauthenticated
+        | Problem::LinkInvalid
+        | Problem::LinkExpired
         | Problem::Forbidden
         | Problem::NotFound
         | Problem::OrderAlreadyPaid

@@ -25,12 +25,17 @@ pub struct RouteSpec {
 pub enum Access {
     /// Who brings a valid JWT.
     Jwt,
+    /// Everybody, to be let in by the checkout link that they bring.
+    Link,
     /// Everybody.
     Open,
 }
 
+/// Where the routes begin that a checkout link opens, and no others.
+pub const LINK_PREFIX: &str = "/v1/checkout/";
+
 /// Every route.
-pub const ROUTES: [RouteSpec; 16] = [
+pub const ROUTES: [RouteSpec; 26] = [
     open("GET", "/v1/openapi.json", "products"),
     route("GET", "/v1/products/{product_id}", "products"),
     route("PUT", "/v1/products/{product_id}", "products"),
@@ -42,6 +47,16 @@ pub const ROUTES: [RouteSpec; 16] = [
     route("POST", "/v1/bookings/{booking_id}/quotes", "quote"),
     route("POST", "/v1/bookings/{booking_id}/orders", "create-order"),
     route("POST", "/v1/bookings/{booking_id}/payments", "generate-payment"),
+    route("POST", "/v1/bookings/{booking_id}/checkout-link", "checkout"),
+    open("GET", "/checkout", "checkout"),
+    link("GET", "/v1/checkout/bookings/{booking_id}", "bookings"),
+    link("GET", "/v1/checkout/bookings/{booking_id}/product", "bookings"),
+    link("POST", "/v1/checkout/bookings/{booking_id}/cancel", "bookings"),
+    link("POST", "/v1/checkout/bookings/{booking_id}/orders/{order_id}/cancel", "bookings"),
+    link("POST", "/v1/checkout/bookings/{booking_id}/quotes", "quote"),
+    link("POST", "/v1/checkout/bookings/{booking_id}/orders", "create-order"),
+    link("POST", "/v1/checkout/bookings/{booking_id}/payments", "generate-payment"),
+    link("POST", "/v1/checkout/bookings/{booking_id}/qr", "checkout"),
     route("GET", "/v1/attention", "attention"),
     route("GET", "/v1/attention/{booking_id}", "attention"),
     route("POST", "/v1/attention/{booking_id}/{attention_id}/retry", "attention"),
@@ -51,6 +66,10 @@ pub const ROUTES: [RouteSpec; 16] = [
 
 const fn route(method: &'static str, path: &'static str, function: &'static str) -> RouteSpec {
     RouteSpec { method, path, function, access: Access::Jwt }
+}
+
+const fn link(method: &'static str, path: &'static str, function: &'static str) -> RouteSpec {
+    RouteSpec { access: Access::Link, ..route(method, path, function) }
 }
 
 const fn open(method: &'static str, path: &'static str, function: &'static str) -> RouteSpec {
@@ -82,6 +101,14 @@ pub enum Route {
     CreateOrder(BookingId),
     /// Generates the payment of an order.
     GeneratePayment(BookingId),
+    /// Reads the product of a booking.
+    GetBookedProduct(BookingId),
+    /// Makes a checkout link of a booking.
+    MakeLink(BookingId),
+    /// Reads the checkout page.
+    GetCheckoutPage,
+    /// Draws a code as a QR code.
+    DrawCode(BookingId),
     /// Lists what waits for a person.
     ListAttention,
     /// Reads what waits on a booking, and what people did about it.
@@ -110,8 +137,15 @@ impl Route {
             ("POST", ["", "v1", "bookings"]) => Some(Self::OpenBooking),
             ("GET", ["", "v1", "bookings"]) => Some(Self::ListBookings),
             ("GET", ["", "v1", "bookings", id]) => Some(Self::GetBooking(BookingId::parse(id)?)),
+            ("POST", ["", "v1", "bookings", id, "checkout-link"]) => {
+                Some(Self::MakeLink(BookingId::parse(id)?))
+            }
             ("POST", ["", "v1", "bookings", id, rest @ ..]) => {
                 Self::of_booking(BookingId::parse(id)?, rest)
+            }
+            ("GET", ["", "checkout"]) => Some(Self::GetCheckoutPage),
+            (_, ["", "v1", "checkout", "bookings", id, rest @ ..]) => {
+                Self::of_link(method, BookingId::parse(id)?, rest)
             }
             (_, ["", "v1", "attention", rest @ ..]) => Self::of_attention(method, rest),
             ("POST", ["", "v1", "callbacks", gateway]) => {
@@ -128,6 +162,16 @@ impl Route {
             ["quotes"] => Some(Self::Quote(id)),
             ["orders"] => Some(Self::CreateOrder(id)),
             ["payments"] => Some(Self::GeneratePayment(id)),
+            _ => None,
+        }
+    }
+
+    fn of_link(method: &str, id: BookingId, rest: &[&str]) -> Option<Self> {
+        match (method, rest) {
+            ("GET", []) => Some(Self::GetBooking(id)),
+            ("GET", ["product"]) => Some(Self::GetBookedProduct(id)),
+            ("POST", ["qr"]) => Some(Self::DrawCode(id)),
+            ("POST", rest) => Self::of_booking(id, rest),
             _ => None,
         }
     }
@@ -163,6 +207,10 @@ impl Route {
             Self::Quote(_) => "quote",
             Self::CreateOrder(_) => "create_order",
             Self::GeneratePayment(_) => "generate_payment",
+            Self::GetBookedProduct(_) => "get_booked_product",
+            Self::MakeLink(_) => "make_link",
+            Self::GetCheckoutPage => "get_checkout_page",
+            Self::DrawCode(_) => "draw_code",
             Self::ListAttention => "list_attention",
             Self::GetAttention(_) => "get_attention",
             Self::ReleaseAttention(..) => "release_attention",
@@ -180,6 +228,9 @@ impl Route {
             | Self::Quote(id)
             | Self::CreateOrder(id)
             | Self::GeneratePayment(id)
+            | Self::GetBookedProduct(id)
+            | Self::MakeLink(id)
+            | Self::DrawCode(id)
             | Self::GetAttention(id)
             | Self::ReleaseAttention(id, ..) => Some(id),
             Self::GetDescription
@@ -187,6 +238,7 @@ impl Route {
             | Self::PutProduct(_)
             | Self::OpenBooking
             | Self::ListBookings
+            | Self::GetCheckoutPage
             | Self::ListAttention
             | Self::Callback(_) => None,
         }
@@ -200,11 +252,13 @@ impl Route {
             Self::OpenBooking
             | Self::ListBookings
             | Self::GetBooking(_)
+            | Self::GetBookedProduct(_)
             | Self::CancelBooking(_)
             | Self::CancelOrder(..) => "bookings",
             Self::Quote(_) => "quote",
             Self::CreateOrder(_) => "create-order",
             Self::GeneratePayment(_) => "generate-payment",
+            Self::MakeLink(_) | Self::GetCheckoutPage | Self::DrawCode(_) => "checkout",
             Self::ListAttention | Self::GetAttention(_) | Self::ReleaseAttention(..) => "attention",
             Self::Callback(_) => "callback",
         }
@@ -227,6 +281,9 @@ mod tests {
                 .replace("{gateway}", "wechat_pay");
             let route = Route::parse(&spec.method.parse().unwrap(), &path).unwrap();
             assert_eq!(route.function(), spec.function, "{spec:?}");
+            assert_eq!(path.starts_with(LINK_PREFIX), spec.access == Access::Link, "{spec:?}");
+            let names_booking = spec.path.contains("{booking_id}");
+            assert_eq!(route.booking_id().is_some(), names_booking, "{spec:?}");
         }
     }
 
@@ -259,12 +316,34 @@ mod tests {
             ("GET", "/v1/bookings/123"),
             ("GET", "/v2/bookings"),
             ("POST", "/v1/callbacks/WeChat"),
+            ("GET", "/checkout/"),
+            ("POST", "/checkout"),
+            ("GET", "/v1/checkout/bookings"),
+            ("GET", "/v1/checkout/bookings/123"),
             ("POST", "/v1/attention"),
             ("GET", "/v1/attention/"),
             ("GET", "/v1/attention/123"),
         ] {
             let method: Method = method.parse().unwrap();
             assert!(matches!(Route::parse(&method, path), Err(Problem::NotFound)), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_link_opens_nothing_that_its_booking_does_not_need() {
+        let booking = "a".repeat(32);
+        for (method, path) in [
+            ("POST", format!("/v1/checkout/bookings/{booking}/checkout-link")),
+            ("GET", format!("/v1/checkout/bookings/{booking}/")),
+            ("PUT", format!("/v1/checkout/bookings/{booking}/product")),
+            ("GET", "/v1/checkout/products/desk".to_owned()),
+            ("POST", "/v1/checkout/bookings".to_owned()),
+            ("GET", format!("/v1/bookings/{booking}/product")),
+            ("POST", format!("/v1/bookings/{booking}/qr")),
+            ("GET", format!("/v1/checkout/attention/{booking}")),
+        ] {
+            let method: Method = method.parse().unwrap();
+            assert!(matches!(Route::parse(&method, &path), Err(Problem::NotFound)), "{path}");
         }
     }
 }

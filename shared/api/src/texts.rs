@@ -83,6 +83,17 @@ fn both(problem: &Problem) -> (Both<&'static str>, Both<String>) {
             ["Sign in first", "请先登录"],
             ["The request carries no valid credentials.", "请求未携带有效的身份凭证。"],
         ),
+        Problem::LinkInvalid => (
+            ["The link is not valid", "链接无效"],
+            [
+                "The link was changed on its way, or is not of this site. Ask for a new one.",
+                "链接在传递中被改动，或不属于本站。请重新获取链接。",
+            ],
+        ),
+        Problem::LinkExpired => (
+            ["The link has expired", "链接已过期"],
+            ["The link's time is over. Ask for a new one.", "链接已超过有效期。请重新获取链接。"],
+        ),
         Problem::Forbidden => {
             (["Not allowed", "没有权限"], ["You may not do this.", "您没有执行此操作的权限。"])
         }

@@ -14,6 +14,7 @@ use domain::quote::{Offer, Quote};
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
 use ring::hmac;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The longest token that is looked at, in characters.
@@ -98,26 +99,38 @@ impl Keyring {
     /// Signs a quote with the newest key.
     #[must_use]
     pub fn sign(&self, quote: &Quote) -> String {
-        let claims = serde_json::to_vec(&Claims::of(quote)).unwrap_or_default();
-        // There is always a key; `new` sees to that.
-        let Some((id, key)) = self.keys.first() else {
-            return String::new();
-        };
-        let signed = format!("{FORM}.{id}.{}", URL_SAFE_NO_PAD.encode(claims));
-        let signature = URL_SAFE_NO_PAD.encode(hmac::sign(key, signed.as_bytes()));
-        format!("{signed}.{signature}")
+        self.seal(FORM, &Claims::of(quote))
     }
 
     /// Reads a token; `None` unless one of the keys signed exactly these characters.
     #[must_use]
     pub fn verify(&self, token: &str) -> Option<Quote> {
+        self.open(FORM, token).map(Claims::quote)
+    }
+
+    /// Signs claims as a token of a form with the newest key. The form is signed too, so that a
+    /// token of one form is none of another.
+    pub(crate) fn seal(&self, form: &str, claims: &impl Serialize) -> String {
+        let claims = serde_json::to_vec(claims).unwrap_or_default();
+        // There is always a key; `new` sees to that.
+        let Some((id, key)) = self.keys.first() else {
+            return String::new();
+        };
+        let signed = format!("{form}.{id}.{}", URL_SAFE_NO_PAD.encode(claims));
+        let signature = URL_SAFE_NO_PAD.encode(hmac::sign(key, signed.as_bytes()));
+        format!("{signed}.{signature}")
+    }
+
+    /// Reads the claims of a token of a form; `None` unless one of the keys signed exactly these
+    /// characters.
+    pub(crate) fn open<T: DeserializeOwned>(&self, form: &str, token: &str) -> Option<T> {
         if token.len() > TOKEN_LEN_MAX {
             return None;
         }
         let (signed, signature) = token.rsplit_once('.')?;
         let mut parts = signed.split('.');
-        let (form, id, claims) = (parts.next()?, parts.next()?, parts.next()?);
-        if form != FORM || parts.next().is_some() {
+        let (own_form, id, claims) = (parts.next()?, parts.next()?, parts.next()?);
+        if own_form != form || parts.next().is_some() {
             return None;
         }
         let (_, key) = self.keys.iter().find(|(known, _)| known == id)?;
@@ -125,7 +138,7 @@ impl Keyring {
         // Compares in constant time.
         hmac::verify(key, signed.as_bytes(), &signature).ok()?;
         let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
-        serde_json::from_slice::<Claims>(&claims).ok().map(Claims::quote)
+        serde_json::from_slice(&claims).ok()
     }
 }
 

@@ -322,6 +322,15 @@ impl From<OrderView> for OrderAndPaymentView {
     }
 }
 
+/// A checkout link.
+#[derive(Serialize, Debug)]
+pub struct LinkView {
+    /// The page's address with the link's token.
+    pub url: String,
+    /// From when on it holds no longer.
+    pub expires_at: Timestamp,
+}
+
 /// Something that waits for a person. It never says who paid.
 #[derive(Serialize, Clone, PartialEq, Eq, Debug)]
 pub struct AttentionView {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use api::problem::{Problem, Refused};
+use api::request::Claimant;
 use domain::booking::Booking;
 use domain::change::{Change, UnmatchedChange};
 use domain::decide::Rejection;
@@ -102,12 +103,12 @@ fn count_race_lost() {
     count(Metric::RacesLost, &[], "");
 }
 
-/// Refuses a booking that is not the caller's as if it did not exist.
+/// Refuses a booking that is not the claimant's as if it did not exist.
 ///
 /// # Errors
 /// [`Problem::NotFound`].
-pub fn check_owner(booking: &Booking, customer: &str) -> Result<(), Problem> {
-    if booking.customer_id == customer { Ok(()) } else { Err(Problem::NotFound) }
+pub fn check_owner(booking: &Booking, claimant: Claimant<'_>) -> Result<(), Problem> {
+    if claimant.may_have(booking) { Ok(()) } else { Err(Problem::NotFound) }
 }
 
 /// What the caller is told of a refusal.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::link::LinkSettings;
+use api::return_url::{InvalidReturnUrls, ReturnUrls, is_base_url};
 use api::token::{InvalidKeyring, Keyring};
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -39,6 +41,11 @@ pub const SECRET_ARN: &str = "LATCHPAY_SECRET_ARN";
 pub const SECRETS: &str = "LATCHPAY_SECRETS";
 /// Names the deployment in metrics.
 pub const STAGE: &str = "LATCHPAY_STAGE";
+/// What stands before the path of the checkout page in links; without it the host that the request
+/// came to.
+pub const CHECKOUT_URL: &str = "LATCHPAY_CHECKOUT_URL";
+/// Where the checkout page may send a customer back to: URLs parted by commas.
+pub const RETURN_URLS: &str = "LATCHPAY_RETURN_URLS";
 /// The name of a deployment that has none.
 const STAGE_UNNAMED: &str = "unnamed";
 /// What a function logs.
@@ -56,6 +63,12 @@ pub enum ConfigError {
     /// An environment variable is not set.
     #[error("the environment variable {0} is not set")]
     Missing(&'static str),
+    /// The checkout page's address is no address.
+    #[error("{CHECKOUT_URL} is not https://, a host, and no slash at its end")]
+    CheckoutUrl,
+    /// A return URL cannot be used.
+    #[error("{RETURN_URLS}: {0}")]
+    ReturnUrls(#[from] InvalidReturnUrls),
     /// Nothing says where the secrets are.
     #[error("neither {SECRET_ARN} nor {SECRETS} is set")]
     NoSecrets,
@@ -133,6 +146,7 @@ pub fn start_logs() {
 pub async fn source_from_environment() -> Result<DepsSource, ConfigError> {
     let secrets = Secrecy::from_environment()?;
     let table_name = variable(TABLE_NAME)?;
+    let links = links_from_environment()?;
     let aws = Aws::from_environment()?;
     let connector = tls_connector();
     let client = Client::from_conf(aws.store_config(connector.clone()));
@@ -142,6 +156,7 @@ pub async fn source_from_environment() -> Result<DepsSource, ConfigError> {
         gateways,
         transport,
         keyring,
+        links,
         ids,
         clock: system_clock(),
         randomness: system_randomness(),
@@ -152,6 +167,15 @@ pub async fn source_from_environment() -> Result<DepsSource, ConfigError> {
             DepsSource::start(SecretReader::new(aws.secrets_manager(), arn, connector), make).await
         }
     }
+}
+
+fn links_from_environment() -> Result<LinkSettings, ConfigError> {
+    let base_url = variable(CHECKOUT_URL).ok();
+    if base_url.as_deref().is_some_and(|base_url| !is_base_url(base_url)) {
+        return Err(ConfigError::CheckoutUrl);
+    }
+    let return_urls = variable(RETURN_URLS).unwrap_or_default();
+    Ok(LinkSettings { base_url, return_urls: ReturnUrls::parse(&return_urls)? })
 }
 
 /// Where the environment has the secrets.

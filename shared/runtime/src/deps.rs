@@ -12,6 +12,7 @@ use gateways::{Gateway, Stamp};
 use jiff::Timestamp;
 use store::Store;
 
+use api::link::LinkSettings;
 use api::token::Keyring;
 use domain::gateway::GatewayName;
 
@@ -31,8 +32,10 @@ pub struct Deps {
     pub gateways: Registry,
     /// Sends requests to gateways.
     pub transport: SharedTransport,
-    /// Signs and verifies quote tokens.
+    /// Signs and verifies quote tokens and checkout links.
     pub keyring: Keyring,
+    /// Where checkout links lead.
+    pub links: LinkSettings,
     /// Derives ids.
     pub ids: Ids,
     /// The clock.

@@ -32,7 +32,7 @@ pub async fn serve(handle: Handler) -> Result<(), Error> {
     lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
         let deps = source.current().await;
         let answer = answer(&deps, &request(event), handle).await;
-        Ok::<_, Error>(answer.map(text))
+        Ok::<_, Error>(answer.map(body))
     }))
     .await
 }
@@ -101,11 +101,13 @@ fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
 fn caller(claims: &std::collections::HashMap<String, String>) -> Option<Caller> {
     let subject = claims.get("sub")?.clone();
     let scopes = claims.get("scope").map(String::as_str).unwrap_or_default();
-    Some(Caller { subject, scopes: scopes.split_whitespace().map(str::to_owned).collect() })
+    let scopes = scopes.split_whitespace().map(str::to_owned).collect();
+    Some(Caller::Customer { subject, scopes })
 }
 
-/// Our bodies are all text; API Gateway would have to decode base64 otherwise.
-fn text(body: Bytes) -> Body {
+/// A body as API Gateway takes it: text as it is, and what is none, such as a compressed page, in
+/// base64, which it decodes again.
+fn body(body: Bytes) -> Body {
     match String::from_utf8(body.to_vec()) {
         Ok(text) => Body::Text(text),
         Err(error) => Body::Binary(error.into_bytes()),

@@ -1,11 +1,13 @@
 //! From a request to an answer: the handler, its problems told, one log line.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 
+use api::link::Link;
 use api::problem::{Problem, error_chain};
-use api::request::Request;
+use api::request::{Caller, Request};
 use api::respond::{self, Answer};
-use api::route::Route;
+use api::route::{LINK_PREFIX, Route};
 use api::texts::Language;
 use http::StatusCode;
 use tracing::Instrument;
@@ -27,21 +29,21 @@ const NO_ROUTE: &str = "none";
 pub async fn answer(deps: &Deps, request: &Request, handle: Handler) -> Answer {
     let route = Route::parse(&request.method, &request.path).ok();
     let span = request_span(request, route.as_ref());
-    let name = route.as_ref().map_or(NO_ROUTE, Route::name);
-    answer_measured(deps, request, handle, name).instrument(span).await
+    answer_measured(deps, request, handle, route.as_ref()).instrument(span).await
 }
 
 async fn answer_measured(
     deps: &Deps,
     request: &Request,
     handle: Handler,
-    route: &'static str,
+    route: Option<&Route>,
 ) -> Answer {
     let began = deps.now();
-    let outcome = match request.check_size() {
-        Ok(()) => handle(deps, request).await,
+    let outcome = match admit(deps, request, route) {
+        Ok(request) => handle(deps, &request).await,
         Err(problem) => Err(problem),
     };
+    let route = route.map_or(NO_ROUTE, Route::name);
     let answer = outcome.unwrap_or_else(|problem| unanswered(request, &problem));
     let status = answer.status();
     let duration_ms = deps.now().duration_since(began).as_millis();
@@ -52,6 +54,27 @@ async fn answer_measured(
         &[("route", route), ("status", class(status))],
     );
     answer
+}
+
+/// Lets a request in. On the routes of checkout links the link says who calls, and nobody else does:
+/// it has to hold, and to be of the very booking that the route names.
+fn admit<'a>(
+    deps: &Deps,
+    request: &'a Request,
+    route: Option<&Route>,
+) -> Result<Cow<'a, Request>, Problem> {
+    request.check_size()?;
+    if !request.path.starts_with(LINK_PREFIX) {
+        return Ok(Cow::Borrowed(request));
+    }
+    let booking_id = route.and_then(Route::booking_id).ok_or(Problem::NotFound)?;
+    let token = request.bearer().ok_or(Problem::Unauthenticated)?;
+    let link = Link::verify(token, &deps.keyring, deps.now())?;
+    if link.booking != *booking_id {
+        return Err(Problem::NotFound);
+    }
+    let caller = Some(Caller::LinkHolder(link.booking));
+    Ok(Cow::Owned(Request { caller, ..request.clone() }))
 }
 
 /// The class of a status: what a caller, a gateway or we have to do with it.

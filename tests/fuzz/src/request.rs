@@ -42,7 +42,8 @@ pub fn check(bytes: &[u8]) {
         path: "/".to_owned(),
         query: message.mark("query").map(str::to_owned),
         body: Bytes::copy_from_slice(message.body),
-        caller: caller.map(|subject| Caller { subject: subject.to_owned(), scopes: vec![] }),
+        caller: caller
+            .map(|subject| Caller::Customer { subject: subject.to_owned(), scopes: vec![] }),
         request_id: String::new(),
         headers: message.headers,
     });

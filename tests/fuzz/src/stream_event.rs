@@ -9,6 +9,7 @@
 use std::cell::LazyCell;
 use std::sync::Arc;
 
+use api::link::LinkSettings;
 use api::token::Keyring;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use domain::ids::Ids;
@@ -40,6 +41,7 @@ thread_local! {
             // Without answers: whatever is sent to a gateway is one call too many.
             transport: Arc::new(Transport::new(SharedHttpConnector::new(Canned::default()))),
             keyring: Keyring::new(&[("one".to_owned(), vec![7; 32])]).expect("a usable key"),
+            links: LinkSettings::default(),
             ids: Ids::new(&[7; 32]).expect("a long secret"),
             clock: Arc::new(now),
             randomness: Arc::new(|| [7; 16]),

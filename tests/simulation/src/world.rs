@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use api::link::LinkSettings;
 use api::request::{Caller, Request, SCOPE_ATTENTION_WRITE, SCOPE_PRODUCTS_WRITE};
 use api::respond::Answer;
 use aws_sdk_dynamodb::Client;
@@ -165,6 +166,7 @@ impl World {
                 gateways,
                 transport: Arc::new(transport),
                 keyring,
+                links: LinkSettings::default(),
                 ids,
                 clock: Arc::new(clock::now),
                 randomness: Arc::new(move || {
@@ -351,7 +353,7 @@ fn request(ask: &Ask) -> Request {
         query: None,
         headers,
         body: ask.body.as_ref().map(|body| Bytes::from(body.to_string())).unwrap_or_default(),
-        caller: Some(Caller { subject: ask.who.clone(), scopes }),
+        caller: Some(Caller::Customer { subject: ask.who.clone(), scopes }),
         request_id: String::new(),
     }
 }

@@ -91,7 +91,7 @@ fn the_callers_name_and_scopes_are_the_jwts_own() {
         (json!({ "sub": "ops", "scope": "products:write" }), "ops", scopes(&["products:write"])),
         (json!({ "sub": "ops", "scope": " a  b " }), "ops", scopes(&["a", "b"])),
     ] {
-        let caller = Caller { subject: subject.to_owned(), scopes: held };
+        let caller = Caller::Customer { subject: subject.to_owned(), scopes: held };
         assert_eq!(claims(&token), Some(caller), "{token}");
     }
 }

@@ -1,0 +1,5 @@
+//! Puts the checkout page together.
+
+fn main() -> Result<(), page_builder::BuildError> {
+    page_builder::build("page")
+}
