@@ -6,6 +6,7 @@ CARGO_FLAGS ?= --locked
 PYTHON ?= python3
 VENV := .tools/venv
 SCHEMATHESIS := .tools/schemathesis
+BROWSER := .tools/browser
 # How long `make fuzz` runs each target, in seconds, and which targets; all of them unless named.
 FUZZ_S ?= 60
 FUZZ_TARGETS ?=
@@ -18,10 +19,11 @@ GATEWAY_TESTS := flows consistency idempotency notifications settle windows atte
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
 .PHONY: test lint fmt fmt-check build test-rust test-gateways guards-stand template readme \
-	sdk-clients schemathesis simulate model guards soak fuzz deny demo run clean-data
+	sdk-clients schemathesis browser pictures simulate model guards soak fuzz deny demo run \
+	clean-data
 
 test: fmt-check lint build test-rust test-gateways guards-stand template readme sdk-clients \
-	schemathesis
+	schemathesis browser
 
 fmt:
 	$(CARGO) fmt --all
@@ -59,6 +61,14 @@ sdk-clients: build
 # A minute of made-up requests, whose answers must be what docs/openapi.yaml says.
 schemathesis: build
 	PYTHON=$(PYTHON) $(PYTHON) scripts/check-openapi.py $(BINARY) $(SCHEMATHESIS)
+
+# The pages in Debian's Chromium, which is installed where it is missing and may be.
+browser: build
+	PYTHON=$(PYTHON) $(PYTHON) scripts/browser.py $(BINARY) $(BROWSER) tests
+
+# The README's pictures, from the real pages.
+pictures: build
+	PYTHON=$(PYTHON) $(PYTHON) scripts/browser.py $(BINARY) $(BROWSER) pictures
 
 # The whole product under a simulated clock: see docs/correctness.md. `make test` plays some seeds.
 simulate:

@@ -13,6 +13,8 @@ import sys
 FOLDER = "tests/browser"
 REQUIREMENTS = f"{FOLDER}/requirements.txt"
 CHROMIUM = "/usr/bin/chromium"
+# How many programs and browsers run at a time: tests mostly wait for what a page asks for by itself.
+WORKERS = 2
 
 
 def install_chromium():
@@ -46,7 +48,7 @@ def main():
         print("Playwright cannot be installed: the pages are NOT checked in a browser")
         return 0
     programs = {
-        "tests": ["-m", "pytest", "-q", "-p", "no:cacheprovider", FOLDER],
+        "tests": ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", str(WORKERS), FOLDER],
         "pictures": [f"{FOLDER}/pictures.py"],
     }
     environment = {

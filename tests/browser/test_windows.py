@@ -8,7 +8,7 @@ def two_windows(stack, shop, product_id):
     """Two phones that show a code each; the second one has replaced the first one's order."""
     booking_id = stack.open_booking(product_id)
     first = shop.checkout(booking_id).until("choosing", "placeholder")
-    first.choose(1).show_code()
+    first.choose(1).at("wechat_pay").show_code()
     old = first.read_code()
     second = shop.checkout(booking_id)
     second.until("code").page.locator("#change-quantity").click()
