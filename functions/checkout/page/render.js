@@ -234,6 +234,8 @@ function payHint({ kind, code }, speaker) {
   if (kind === "placeholder") return speaker.text("show_code_hint");
   if (kind === "making_code") return speaker.text("making_code_hint");
   if (kind !== "code") return "";
+  // What reads a code depends on what the code is: Stripe's is a page, or one for WeChat's app.
+  if (code.url.startsWith("weixin:")) return speaker.text("scan", { wallet: "wechat_pay" });
   if (code.gateway === "stripe") return speaker.text("scan_stripe");
   return speaker.text("scan", { wallet: code.gateway });
 }
@@ -260,7 +262,7 @@ function renderCode(code, speaker) {
   setText("open-wallet", speaker.text(key, { wallet: code.gateway }));
 }
 
-function renderCountdown({ from, until }, now, speaker) {
+function renderCountdown({ until, lengthMs }, now, speaker) {
   const left = Math.max(until - now, 0);
   const seconds = Math.ceil(left / 1_000);
   const two = (number) => String(number).padStart(2, "0");
@@ -268,7 +270,7 @@ function renderCountdown({ from, until }, now, speaker) {
   const minutes = Math.floor(seconds / 60) % 60;
   const clock = `${two(minutes)}:${two(seconds % 60)}`;
   setText("time-left", hours > 0 ? `${hours}:${clock}` : clock);
-  element("time-bar").value = left / Math.max(until - from, 1);
+  element("time-bar").value = Math.min(left / lengthMs, 1);
   const last = element("time-left");
   const soon = left <= MINUTE_MS;
   if (soon && last.dataset.soon !== "true") setText("status", speaker.text("say_minute_left"));

@@ -146,8 +146,8 @@ const TEXTS = {
 
   order_cancelled: ["This order was cancelled", "该订单已取消"],
   order_cancelled_text: [
-    "Its code was closed. Money that arrives for it all the same goes back.",
-    "其付款码已关闭。若仍有款项到账，将自动退回。",
+    "It can no longer be paid. Money that arrives for it all the same goes back.",
+    "该订单已无法支付。若仍有款项到账，将自动退回。",
   ],
   start_again: ["Start again", "重新开始"],
 

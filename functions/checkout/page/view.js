@@ -198,7 +198,7 @@ function payableCode(model, own, now) {
     choice: { wallets: walletsOf(model, own), quantity: false },
     summary: summaryOf(model, own),
     cancellable: cancellableOf(model),
-    countdown: { until: Date.parse(own.pay_by), from: Date.parse(own.created_at) },
+    countdown: { until: Date.parse(own.pay_by), lengthMs: model.product.payment_ttl_s * 1_000 },
   };
 }
 
