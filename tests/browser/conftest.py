@@ -42,13 +42,13 @@ class Shop:
         self.watched = []
         self.complaints = []
 
-    def device(self, locale="en-US", viewport=None, **options):
-        """A browser of its own, with nothing remembered."""
+    def device(self, locale="en-US", viewport=None, scale=2, **options):
+        """A browser of its own, with nothing remembered; `scale` is how fine its screen is."""
         context = self.browser.new_context(
             base_url=self.stack.base_url,
             locale=locale,
             viewport=viewport or DESK,
-            device_scale_factor=2,
+            device_scale_factor=scale,
             timezone_id="Asia/Shanghai",
             **options,
         )
