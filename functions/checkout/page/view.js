@@ -276,9 +276,11 @@ function ending(model, state, actions, { tone = "calm", text = null, compare = [
   return {
     state,
     notice: { title: [state], text: text ?? [`${state}_text`], tone, compare, actions },
-    summary: summaryOf(model, order ?? null),
+    summary: order ? summaryOf(model, order) : NOTHING_BOUGHT,
   };
 }
+
+const NOTHING_BOUGHT = { kind: null, quantity: null, amount: null, settled: true, label: "total" };
 
 function noticeAlone(model, state, actions) {
   const notice = { title: [state], text: [`${state}_text`], tone: "calm", compare: [], actions };
@@ -320,7 +322,7 @@ function summaryOf(model, order) {
     return { kind, quantity, amount, settled: true, label };
   }
   const label = "total";
-  if (!model.intent) return { kind: null, quantity: null, amount: null, settled: true, label };
+  if (!model.intent) return NOTHING_BOUGHT;
   if (quote && quote.quantity === choice.quantity && quote.kind === kind) {
     return { kind, quantity: quote.quantity, amount: quote.amount, settled: true, label };
   }
