@@ -13,7 +13,7 @@ import sys
 FOLDER = "tests/browser"
 REQUIREMENTS = f"{FOLDER}/requirements.txt"
 CHROMIUM = "/usr/bin/chromium"
-# How many programs and browsers run at a time: tests mostly wait for what a page asks for by itself.
+# How many programs and browsers run at a time: tests mostly wait until a page asks again.
 WORKERS = 2
 
 
@@ -48,7 +48,7 @@ def main():
         print("Playwright cannot be installed: the pages are NOT checked in a browser")
         return 0
     programs = {
-        "tests": ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", str(WORKERS), FOLDER],
+        "tests": ["-m", "pytest", "-q", "-p", "no:cacheprovider", f"-n{WORKERS}", FOLDER],
         "pictures": [f"{FOLDER}/pictures.py"],
     }
     environment = {

@@ -83,7 +83,8 @@ class Shop:
         return Wallet(page)
 
     def close(self):
-        stale = [page.evaluate("window.watch.stale") for page in self.watched if not page.is_closed()]
+        open_pages = [page for page in self.watched if not page.is_closed()]
+        stale = [page.evaluate("window.watch.stale") for page in open_pages]
         for context in self.contexts:
             context.close()
         assert not any(stale), f"a code was shown that was no longer live: {stale}"
