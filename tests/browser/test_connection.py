@@ -44,6 +44,12 @@ def test_a_window_that_was_replaced_while_offline_never_shows_its_code_again(sta
     window.until("replaced")
 
 
+def test_asking_again_is_answered_in_a_line_while_nothing_has_changed(stack, shop):
+    window = shop.checkout(stack.open_booking("desk-order")).until("placeholder")
+    with window.page.expect_response(lambda answer: answer.status == 304):
+        pass
+
+
 def test_a_gateway_that_fails_for_a_while_is_tried_again(stack, shop):
     booking_id = stack.open_booking("desk-order")
     window = shop.checkout(booking_id).until("placeholder")

@@ -34,9 +34,6 @@ def test_the_second_window_replaces_the_first_and_the_first_says_so(stack, shop,
 def test_the_first_window_can_take_its_order_back(stack, shop):
     booking_id, first, second, _ = two_windows(stack, shop, "desk-order")
     first.until("replaced").press("make_mine")
-    first.until("placeholder", "code")
-    if first.state == "placeholder":
-        first.show_code()
     assert first.read_code() == stack.live_code(booking_id)
     second.until("replaced")
 
@@ -76,6 +73,17 @@ def test_a_window_says_that_another_one_cancelled(stack, shop):
     stack.call("POST", f"/v1/bookings/{booking_id}/cancel", caller="alice")
     first.until("cancelled")
     second.until("cancelled")
+
+
+def test_pressing_twice_makes_one_order_with_one_code(stack, shop):
+    for flow, product_id in FLOWS.items():
+        booking_id = stack.open_booking(product_id)
+        window = shop.checkout(booking_id).until("choosing", "placeholder")
+        window.page.locator("#show-code").dblclick()
+        code = window.read_code()
+        orders = stack.booking(booking_id)["orders"]
+        assert [len(order["payments"]) for order in orders] == [1], flow
+        assert code == stack.live_code(booking_id)
 
 
 def test_two_tabs_of_one_browser_are_two_windows(stack, shop):

@@ -69,10 +69,6 @@ class Checkout:
         expect(self.main).to_have_attribute("data-state", pattern)
         return self
 
-    @property
-    def state(self):
-        return self.main.get_attribute("data-state")
-
     def choose(self, quantity):
         """Types a quantity."""
         field = self.page.locator("#quantity")
