@@ -1,5 +1,5 @@
-//! HTTP on the laptop's port: axum requests become ours, a stand-in for the JWT authorizer, pages of
-//! the laptop's own, and a clock that can be turned.
+//! HTTP on the laptop's port: axum requests become ours, a stand-in for the JWT authorizer, the
+//! laptop's own pages, and a clock that can be turned.
 
 use std::sync::Arc;
 

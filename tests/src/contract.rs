@@ -145,8 +145,12 @@ fn check_answer(exchange: &Exchange, described: &Described) -> Result<(), String
     let kind = media_type(&exchange.headers);
     let schema = described.content.get(&kind);
     let schema = schema.ok_or_else(|| format!("no word about {kind:?}"))?;
+    if exchange.headers.contains_key(header::CONTENT_ENCODING) {
+        // Only the page is compressed, and its own tests unpack it.
+        return Ok(());
+    }
     match kind.as_str() {
-        "text/plain" => {
+        "text/plain" | "text/html" | "image/svg+xml" => {
             let text = std::str::from_utf8(&exchange.body).map_err(|error| error.to_string())?;
             schema.check_text(text, "the answer")
         }

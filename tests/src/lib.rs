@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::route::LINK_PREFIX;
 use http::Method;
 use jiff::Timestamp;
 use local::client::{Call, Client, Reply};
@@ -125,9 +126,9 @@ impl World {
 /// One window: a customer's client looking at one booking.
 #[derive(Clone, Debug)]
 pub struct Window {
-    /// The customer's client.
+    /// The client of the customer, or of whoever holds a checkout link.
     pub client: Client,
-    /// `/v1/bookings/{booking_id}`.
+    /// `/v1/bookings/{booking_id}`, or by a link `/v1/checkout/bookings/{booking_id}`.
     pub path: String,
     /// Where it pays.
     pub gateway: &'static str,
@@ -143,6 +144,30 @@ impl Window {
     /// The booking as it stands; the answer must be 200.
     pub async fn look(&self) -> Value {
         expect(200, self.client.get(&self.path).await.unwrap())
+    }
+
+    /// The booking's product; the answer must be 200.
+    async fn product(&self) -> Value {
+        let path = if self.path.starts_with(LINK_PREFIX) {
+            format!("{}/product", self.path)
+        } else {
+            format!("/v1/products/{}", text(&self.look().await["product_id"]))
+        };
+        expect(200, self.client.get(path).await.unwrap())
+    }
+
+    /// The token of a fresh checkout link of the booking.
+    pub async fn link(&self) -> String {
+        let made = expect(201, self.post("checkout-link", &json!({})).await);
+        let url = text(&made["url"]);
+        url.split_once('#').unwrap().1.to_owned()
+    }
+
+    /// The same booking in the hands of whoever holds a link's token.
+    #[must_use]
+    pub fn by_link(&self, token: &str) -> Self {
+        let path = self.path.replacen("/v1/", LINK_PREFIX, 1);
+        Self { client: self.client.with_token(token), path, gateway: self.gateway }
     }
 
     /// Sends a body below the booking's path.
@@ -187,10 +212,7 @@ impl Window {
 
     /// A code for a quantity by whatever the product's flow asks for: `{order, payment}`.
     pub async fn code_for(&self, quantity: u32) -> Value {
-        let booking = self.look().await;
-        let product = format!("/v1/products/{}", text(&booking["product_id"]));
-        let product = expect(200, self.client.get(product).await.unwrap());
-        match product["flow"].as_str().unwrap() {
+        match self.product().await["flow"].as_str().unwrap() {
             "submit_once" => {
                 let quoted = expect(201, self.quote(quantity).await);
                 expect(201, self.order(&quoted["quote"]["token"]).await)

@@ -78,6 +78,9 @@ const REFUNDED: Limit = Limit::of("notification, refunded", 2, 3, 8);
 const DUPLICATE: Limit = Limit::of("notification, duplicate", 1, 3, 0);
 const GET: Limit = Limit::of("GET booking", 1, 6, 0);
 const GET_UNCHANGED: Limit = Limit::of("GET booking, 304", 1, 1, 0);
+const MAKE_LINK: Limit = Limit::of("checkout-link", 1, 1, 0);
+const LINKED_PRODUCT: Limit = Limit::of("GET product, by a link", 1, 2, 0);
+const NO_TRIP: Limit = Limit::of("page, picture, or a link refused", 0, 0, 0);
 const IDLE: Limit = Limit::of("settle, idle minute", DUE_SHARDS as u64, DUE_SHARDS as u64, 0);
 
 /// What was measured: for whom, against which limit, round trips, half read units, write units.
@@ -261,6 +264,38 @@ async fn read(bill: &mut Bill, window: &Window) {
     let tag = answer.headers["etag"].to_str().unwrap().to_owned();
     expect(200, answer);
     expect(304, bill.count(GET_UNCHANGED, window.look_unless(&tag)).await);
+}
+
+/// Makes a link and does with it what costs nothing; answers the window that it opens.
+async fn by_link(bill: &mut Bill, world: &World, window: &Window) -> Window {
+    let token = bill.count(MAKE_LINK, window.link()).await;
+    let linked = window.by_link(&token);
+    let product = format!("{}/product", linked.path);
+    expect(200, bill.count(LINKED_PRODUCT, linked.client.get(product)).await.unwrap());
+    let draw = json!({ "code": "c" });
+    assert_eq!(bill.count(NO_TRIP, linked.post("qr", &draw)).await.status, 200);
+    let page = bill.count(NO_TRIP, world.nobody().get("/checkout")).await.unwrap();
+    assert_eq!(page.status, 200);
+    let forged = window.by_link(&format!("{token}A"));
+    expect(401, bill.count(NO_TRIP, forged.quote(1)).await);
+    linked
+}
+
+#[tokio::test]
+async fn every_request_by_a_link_holds_the_limit_of_the_same_by_a_jwt() {
+    let (world, meter) = quiet().await;
+    let mut bill = Bill { meter, who: "by a link".to_owned(), measured: vec![] };
+    for product in ["desk-submit", "desk-instant", "desk-order"] {
+        let window = booking_after(&world, &customer(1), product, 0).await;
+        let linked = by_link(&mut bill, &world, &window).await;
+        match product {
+            "desk-submit" => submit_once(&mut bill, &linked).await,
+            "desk-instant" => instant(&mut bill, &linked).await,
+            _ => order_first(&mut bill, &world, &linked).await,
+        }
+        read(&mut bill, &linked).await;
+    }
+    bill.check();
 }
 
 #[tokio::test]

@@ -161,6 +161,7 @@ const API: &[&str] = &[
     "store",
     "thiserror",
 ];
+const PAGE_BUILDER: &[&str] = &["base64", "brotli", "flate2", "ring", "thiserror"];
 const FUNCTION: &[&str] = &[
     "api",
     "domain",
@@ -170,6 +171,7 @@ const FUNCTION: &[&str] = &[
     "jiff",
     "lambda_http",
     "lambda_runtime",
+    "qrcodegen",
     "runtime",
     "serde",
     "serde_json",
@@ -179,8 +181,9 @@ const FUNCTION: &[&str] = &[
     "tracing",
 ];
 
-/// What the build script of a package may use, where it has one: it turns YAML into JSON.
-const BUILD: &[&str] = &["serde-saphyr", "serde_json"];
+/// What the build script of a package may use, where it has one: it turns YAML into JSON, or puts a
+/// page together.
+const BUILD: &[&str] = &["page-builder", "serde-saphyr", "serde_json"];
 
 /// What a package may depend on, where that is bounded.
 fn allowed(folder: &str) -> Option<&'static [&'static str]> {
@@ -189,6 +192,7 @@ fn allowed(folder: &str) -> Option<&'static [&'static str]> {
         "shared/store" => Some(STORE),
         "shared/gateways" => Some(GATEWAYS),
         "shared/api" => Some(API),
+        "shared/page-builder" => Some(PAGE_BUILDER),
         _ if folder.starts_with("functions/") => Some(FUNCTION),
         _ => None,
     }
@@ -352,9 +356,10 @@ fn the_store_scans_for_the_comparison_of_bills_alone() {
     check(lines(&everywhere.collect::<Vec<_>>(), |line| line.contains("captures_page")));
 }
 
-/// A build script speaks to Cargo by its environment, before anything runs.
+/// A build script, or what build scripts share: it speaks to Cargo by its environment, before
+/// anything runs.
 fn is_build_script(name: &str) -> bool {
-    name.ends_with("/build.rs")
+    name.ends_with("/build.rs") || name.starts_with("shared/page-builder/")
 }
 
 #[test]
@@ -500,13 +505,13 @@ fn routes_in_template() -> Vec<(String, String, Vec<String>)> {
     routes
 }
 
-/// The names of the routes that need no JWT.
-fn open_routes() -> BTreeSet<String> {
-    ROUTES.iter().filter(|route| route.access == Access::Open).map(name_of).collect()
+/// The names of the routes that this opens.
+fn routes_by(access: Access) -> BTreeSet<String> {
+    ROUTES.iter().filter(|route| route.access == access).map(name_of).collect()
 }
 
 #[test]
-fn every_route_that_is_not_open_needs_a_jwt() {
+fn every_route_needs_a_jwt_unless_it_is_open_or_a_link_opens_it() {
     let template = resources();
     let api = &template["Api"];
     assert_eq!(values(api, "DefaultAuthorizer").len(), 1);
@@ -520,7 +525,18 @@ fn every_route_that_is_not_open_needs_a_jwt() {
             others => panic!("{resource}: {others:?}"),
         }
     }
-    assert_eq!(open, open_routes());
+    assert_eq!(open, &routes_by(Access::Open) | &routes_by(Access::Link));
+}
+
+#[test]
+fn every_route_that_a_link_opens_is_throttled() {
+    let template = resources();
+    let throttled: BTreeSet<&str> = template["Api"]
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\":"))
+        .collect();
+    let by_link = routes_by(Access::Link);
+    check(by_link.into_iter().filter(|name| !throttled.contains(name.as_str())).collect());
 }
 
 #[test]
@@ -647,7 +663,8 @@ fn every_route_has_a_section_in_the_api_document_and_every_such_section_a_route(
 #[test]
 fn every_route_is_described_for_tools_and_every_description_has_a_route() {
     let description: Value = serde_json::from_str(DESCRIPTION).unwrap();
-    let (mut described, mut open) = (BTreeSet::new(), BTreeSet::new());
+    let (mut described, mut open, mut by_link) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (path, methods) in description["paths"].as_object().unwrap() {
         let methods = methods.as_object().unwrap().iter();
         for (method, operation) in methods.filter(|(method, _)| *method != "parameters") {
@@ -655,11 +672,15 @@ fn every_route_is_described_for_tools_and_every_description_has_a_route() {
             if operation["security"].as_array().is_some_and(Vec::is_empty) {
                 open.insert(route.clone());
             }
+            if operation["security"][0].get("link").is_some() {
+                by_link.insert(route.clone());
+            }
             described.insert(route);
         }
     }
     assert_eq!(described, ROUTES.iter().map(name_of).collect());
-    assert_eq!(open, open_routes());
+    assert_eq!(open, routes_by(Access::Open));
+    assert_eq!(by_link, routes_by(Access::Link));
 }
 
 #[test]

@@ -56,3 +56,81 @@ fn runs(code: &QrCode, y: i32) -> Vec<(i32, i32)> {
     }
     runs
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The picture's modules, dark ones `true`, read from its path and nothing else.
+    fn modules(svg: &str) -> Vec<Vec<bool>> {
+        let (_, size) = svg.split_once("viewBox=\"0 0 ").unwrap();
+        let size: usize = size.split(' ').next().unwrap().parse().unwrap();
+        let (_, path) = svg.split_once("fill=\"#000\" d=\"").unwrap();
+        let mut modules = vec![vec![false; size]; size];
+        for run in path.split('"').next().unwrap().split('M').skip(1) {
+            let numbers: Vec<usize> = run
+                .split(|letter: char| !letter.is_ascii_digit())
+                .filter_map(|number| number.parse().ok())
+                .collect();
+            let [x, y, length, ..] = numbers[..] else { panic!("{run}") };
+            modules[y][x..x + length].fill(true);
+        }
+        modules
+    }
+
+    /// What a scanner reads off a picture of some pixels for each module.
+    fn scanned(svg: &str) -> String {
+        const PIXELS: usize = 4;
+        let modules = modules(svg);
+        let side = modules.len() * PIXELS;
+        let shade = |x: usize, y: usize| if modules[y / PIXELS][x / PIXELS] { 0 } else { 255 };
+        let mut image = rqrr::PreparedImage::prepare_from_greyscale(side, side, shade);
+        let grids = image.detect_grids();
+        let [grid] = grids.as_slice() else { panic!("{} codes", grids.len()) };
+        grid.decode().unwrap().1
+    }
+
+    fn drawn(code: &str) -> String {
+        String::from_utf8(picture(code).unwrap().into_body().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_scanner_reads_what_was_drawn() {
+        for code in [
+            "weixin://wxpay/bizpayurl?pr=gvu58z21z1",
+            "https://qr.alipay.com/bax03431ljhokirwl38f00a7",
+            "A",
+            "0123456789",
+            "预定 & <code> \"é\"",
+            &format!("https://checkout.stripe.com/c/pay/cs_live_{}", "a1B2".repeat(90)),
+            &"x".repeat(CODE_LEN_MAX),
+        ] {
+            assert_eq!(scanned(&drawn(code)), code);
+        }
+    }
+
+    #[test]
+    fn a_code_has_a_light_border_of_four_modules() {
+        let modules = modules(&drawn("weixin://wxpay/bizpayurl?pr=gvu58z21z1"));
+        let last = modules.len() - 1;
+        for (y, row) in modules.iter().enumerate() {
+            for (x, dark) in row.iter().enumerate() {
+                let distance = [x, y, last - x, last - y].into_iter().min().unwrap();
+                assert!(distance >= 4 || !dark, "({x}, {y}) is dark");
+            }
+        }
+        // The corners of the finder patterns touch the border.
+        assert!(modules[4][4] && modules[4][last - 4] && modules[last - 4][4]);
+    }
+
+    #[test]
+    fn a_code_has_a_longest_and_is_not_empty() {
+        for (code, fits) in [
+            (String::new(), false),
+            ("a".repeat(CODE_LEN_MAX), true),
+            ("a".repeat(CODE_LEN_MAX + 1), false),
+        ] {
+            assert_eq!(picture(&code).is_ok(), fits, "{} bytes", code.len());
+        }
+    }
+}

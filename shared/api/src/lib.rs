@@ -1,4 +1,4 @@
-//! The HTTP API: routes, requests, problems, response bodies, quote tokens, checkout links and pages.
+//! The HTTP API: routes, requests, problems, response bodies, quote tokens, checkout links, pages.
 //!
 //! What a caller may send and will read is decided here, free of Lambda and AWS.
 

@@ -138,10 +138,10 @@ impl<'a> Url<'a> {
     }
 }
 
-/// Whether a URL can stand before a path of our own.
+/// Whether a URL can stand before a path of our own: an origin and nothing behind it.
 #[must_use]
 pub fn is_base_url(text: &str) -> bool {
-    Url::read(text).is_some() && !text.contains(['?', '#']) && !text.ends_with('/')
+    Url::read(text).is_some_and(|url| url.path.is_empty()) && !text.contains(['?', '#'])
 }
 
 /// `.` or `..`, however it is spelt: a reader would take it out of the path.

@@ -64,7 +64,7 @@ pub enum ConfigError {
     #[error("the environment variable {0} is not set")]
     Missing(&'static str),
     /// The checkout page's address is no address.
-    #[error("{CHECKOUT_URL} is not https://, a host, and no slash at its end")]
+    #[error("{CHECKOUT_URL} is not https:// and a host, with nothing behind it")]
     CheckoutUrl,
     /// A return URL cannot be used.
     #[error("{RETURN_URLS}: {0}")]

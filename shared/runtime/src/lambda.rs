@@ -107,7 +107,8 @@ fn caller(claims: &std::collections::HashMap<String, String>) -> Option<Caller> 
 
 /// A body as API Gateway takes it: text as it is, and what is none, such as a compressed page, in
 /// base64, which it decodes again.
-fn body(body: Bytes) -> Body {
+#[must_use]
+pub fn body(body: Bytes) -> Body {
     match String::from_utf8(body.to_vec()) {
         Ok(text) => Body::Text(text),
         Err(error) => Body::Binary(error.into_bytes()),

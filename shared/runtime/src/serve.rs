@@ -56,8 +56,8 @@ async fn answer_measured(
     answer
 }
 
-/// Lets a request in. On the routes of checkout links the link says who calls, and nobody else does:
-/// it has to hold, and to be of the very booking that the route names.
+/// Lets a request in. On the routes of checkout links the link says who calls, and nobody else
+/// does: it has to hold, and to be of the very booking that the route names.
 fn admit<'a>(
     deps: &Deps,
     request: &'a Request,

@@ -8,6 +8,7 @@
 //! - A plain path is the event's own, below its stage; a query is the event's own.
 //! - The request that comes of it keeps the properties of requests.
 
+use api::request::Caller;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Uri;
@@ -80,12 +81,16 @@ fn body_of(event: &ApiGatewayV2httpRequest) -> Option<Vec<u8>> {
 fn check_caller(event: &ApiGatewayV2httpRequest, request: &api::request::Request) {
     let authorizer = event.request_context.authorizer.as_ref();
     let claims = authorizer.and_then(|one| one.jwt.as_ref()).map(|jwt| &jwt.claims);
-    let subject = claims.and_then(|claims| claims.get("sub"));
-    assert_eq!(request.caller.as_ref().map(|caller| &caller.subject), subject);
-    if let Some(caller) = &request.caller {
-        let scope = claims.and_then(|claims| claims.get("scope"));
-        let words = scope.map(String::as_str).unwrap_or_default().split_whitespace();
-        assert!(words.eq(&caller.scopes));
+    let named = claims.and_then(|claims| claims.get("sub"));
+    match &request.caller {
+        Some(Caller::Customer { subject, scopes }) => {
+            assert_eq!(Some(subject), named);
+            let scope = claims.and_then(|claims| claims.get("scope"));
+            let words = scope.map(String::as_str).unwrap_or_default().split_whitespace();
+            assert!(words.eq(scopes));
+        }
+        Some(Caller::LinkHolder(booking_id)) => panic!("no event brings a link of {booking_id:?}"),
+        None => assert_eq!(named, None),
     }
 }
 

@@ -8,6 +8,7 @@
 
 pub mod api_gateway_event;
 mod canned;
+pub mod checkout_link;
 pub mod gateway_reply;
 pub mod identifier;
 mod message;
@@ -15,6 +16,7 @@ pub mod notification;
 mod peer;
 pub mod quote_token;
 pub mod request;
+pub mod return_url;
 pub mod route;
 pub mod settings;
 pub mod stored_item;
@@ -26,11 +28,13 @@ pub type Target = fn(&[u8]);
 /// Every target, by the name of its module, its program and its corpus.
 pub const TARGETS: &[(&str, Target)] = &[
     ("api_gateway_event", api_gateway_event::check),
+    ("checkout_link", checkout_link::check),
     ("gateway_reply", gateway_reply::check),
     ("identifier", identifier::check),
     ("notification", notification::check),
     ("quote_token", quote_token::check),
     ("request", request::check),
+    ("return_url", return_url::check),
     ("route", route::check),
     ("settings", settings::check),
     ("stored_item", stored_item::check),

@@ -26,10 +26,10 @@ use ring::hmac;
 use crate::identifier::change_one;
 
 /// The ids of the keys, newest first; the longest that there may be.
-const KEY_IDS: [&str; 2] = ["key-of-this_year", "key-of-last_year"];
+pub(crate) const KEY_IDS: [&str; 2] = ["key-of-this_year", "key-of-last_year"];
 
-static KEYRING: LazyLock<Keyring> = LazyLock::new(|| keyring(&KEY_IDS));
-static ANOTHERS: LazyLock<Keyring> = LazyLock::new(|| keyring(&["another"]));
+pub(crate) static KEYRING: LazyLock<Keyring> = LazyLock::new(|| keyring(&KEY_IDS));
+pub(crate) static ANOTHERS: LazyLock<Keyring> = LazyLock::new(|| keyring(&["another"]));
 
 fn key(id: &str) -> Vec<u8> {
     format!("{id:_<32}").into_bytes()
@@ -71,7 +71,8 @@ fn signed_claims(id: &str, claims: &[u8]) {
     }
 }
 
-fn sign(id: &str, signed: &str) -> String {
+/// The signature of a key, made by hand.
+pub(crate) fn sign(id: &str, signed: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &key(id));
     URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()))
 }
@@ -131,7 +132,7 @@ fn customer(parts: &mut Unstructured<'_>) -> arbitrary::Result<String> {
     Ok(text[..end].to_owned())
 }
 
-fn moment(parts: &mut Unstructured<'_>) -> arbitrary::Result<Timestamp> {
+pub(crate) fn moment(parts: &mut Unstructured<'_>) -> arbitrary::Result<Timestamp> {
     let bounds = Timestamp::MIN.as_millisecond()..=Timestamp::MAX.as_millisecond();
     Ok(Timestamp::from_millisecond(parts.int_in_range(bounds)?).expect("within the calendar"))
 }

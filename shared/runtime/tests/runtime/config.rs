@@ -3,7 +3,10 @@
 use std::error::Error;
 use std::process::Command;
 
-use runtime::config::{SECRET_ARN, SECRETS, TABLE_NAME, open_secrets, source_from_environment};
+use runtime::config::{
+    CHECKOUT_URL, RETURN_URLS, SECRET_ARN, SECRETS, TABLE_NAME, open_secrets,
+    source_from_environment,
+};
 use runtime::lambda::serve_events;
 use serde_json::{Value, json};
 
@@ -246,6 +249,33 @@ fn secrets_that_are_in_two_places_are_in_neither() {
     let said = start_with(&environment);
     assert!(said.starts_with(&format!("{SECRET_ARN} and {SECRETS} are both set")), "{said}");
     assert!(!said.contains(MARK), "{said}");
+}
+
+#[test]
+fn links_lead_where_the_environment_says_and_what_it_cannot_mean_is_named() {
+    for (name, value, says) in [
+        (CHECKOUT_URL, "https://pay.example.com", "starts as "),
+        (CHECKOUT_URL, "https://pay.example.com:8443", "starts as "),
+        (CHECKOUT_URL, "http://127.0.0.1:8080", "starts as "),
+        (CHECKOUT_URL, "", "starts as "),
+        (CHECKOUT_URL, "https://pay.example.com/", "LATCHPAY_CHECKOUT_URL is not "),
+        (CHECKOUT_URL, "https://pay.example.com/latchpay", "LATCHPAY_CHECKOUT_URL is not "),
+        (CHECKOUT_URL, "http://pay.example.com", "LATCHPAY_CHECKOUT_URL is not "),
+        (CHECKOUT_URL, "pay.example.com", "LATCHPAY_CHECKOUT_URL is not "),
+        (CHECKOUT_URL, "https://pay.example.com?a", "LATCHPAY_CHECKOUT_URL is not "),
+        (RETURN_URLS, "https://shop.example.com, https://b.example/c", "starts as "),
+        (RETURN_URLS, "", "starts as "),
+        (
+            RETURN_URLS,
+            "https://shop.example.com,http://b.example",
+            "LATCHPAY_RETURN_URLS: http://b.example is no https URL",
+        ),
+    ] {
+        let mut environment = environment();
+        environment.push((name, value.to_owned()));
+        let said = start_with(&environment);
+        assert!(said.starts_with(says), "{name}={value}: {said}");
+    }
 }
 
 #[test]

@@ -4,8 +4,9 @@ use api::problem::Problem;
 use api::request::{Caller, Request, SCOPE_PRODUCTS_WRITE};
 use api::route::{ROUTES, Route};
 use http::Method;
+use lambda_http::Body;
 use lambda_http::request::LambdaRequest;
-use runtime::lambda::request;
+use runtime::lambda::{body, request};
 use serde_json::{Value, json};
 
 /// An event as API Gateway sends it, changed as told.
@@ -73,6 +74,21 @@ fn a_base64_body_comes_as_the_raw_bytes_that_signatures_are_over() {
             event["isBase64Encoded"] = json!(true);
         });
         assert_eq!(request.body, bytes, "{encoded}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_no_text_goes_out_as_base64_and_text_as_it_is() {
+    for (bytes, written) in [
+        (&b"{\"name\":\"d\xc3\xa9sk\"}"[..], json!("{\"name\":\"désk\"}")),
+        (&[], json!("")),
+        (&[0x1f, 0x8b, 8, 0], json!("H4sIAA==")),
+        (&[0xff], json!("/w==")),
+    ] {
+        let body = body(bytes.into());
+        assert_eq!(matches!(body, Body::Binary(_)), str::from_utf8(bytes).is_err());
+        // The runtime says beside it whether it is base64, by which of the two it is.
+        assert_eq!(serde_json::to_value(&body).unwrap(), written);
     }
 }
 
