@@ -89,6 +89,7 @@ function render(view, model, now, speaker, press) {
   const before = main.dataset.state;
   setAttribute(main, "data-state", view.state);
   setAttribute(main, "data-connection", view.connection);
+  show("loading", view.state === "loading");
   show("offline", view.connection === "offline");
   renderTexts(speaker);
   renderSummary(view.summary, model, speaker);

@@ -119,7 +119,7 @@ const TEXTS = {
   ],
   yours: ["Yours", "此窗口"],
   theirs: ["The new one", "新订单"],
-  use_live: ["Use the new one", "使用新订单"],
+  use_live: ["Use that order", "使用该订单"],
   make_mine: ["Make mine again", "重新生成我的订单"],
 
   price_changed: ["The price has changed", "价格已变更"],
