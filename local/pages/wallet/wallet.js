@@ -83,7 +83,7 @@ function contentOf(code) {
     make(
       "div",
       { class: "split" },
-      make("h3", {}, text(`gateway_${gateway}`)),
+      make("h3", {}, nameOf(gateway)),
       make("span", { class: "status" }, text(`status_${status}`)),
     ),
     make("span", { class: "amount" }, money(amount)),
@@ -104,6 +104,12 @@ function contentOf(code) {
   );
   content.push(make("div", { class: "row" }, ...buttons));
   return content;
+}
+
+// A gateway that has no name of its own here goes by the one that the API gives it.
+function nameOf(gateway) {
+  const key = `gateway_${gateway}`;
+  return Object.hasOwn(TEXTS, key) ? text(key) : gateway;
 }
 
 async function follow() {
