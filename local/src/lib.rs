@@ -6,12 +6,15 @@ pub mod client;
 pub mod clock;
 pub mod demo;
 pub mod dispatch;
+pub mod events;
 pub mod lambda;
 pub mod pages;
+pub mod pipe;
 pub mod reconcile;
 pub mod server;
 
 pub mod secrets;
 pub mod seed;
 pub mod stack;
+pub mod webhook;
 pub mod worker;

@@ -8,6 +8,8 @@ use runtime::deps::Randomness;
 use serde_json::{Value, json};
 use simulator::{alipay, stripe, wechat_pay};
 
+use crate::webhook::WebhookSecret;
+
 /// The secrets of a data folder, as the functions' environment would carry them.
 ///
 /// # Errors
@@ -18,10 +20,7 @@ pub fn of_folder(folder: Option<&Path>, base_url: &str, random: &Randomness) -> 
         Some(file) if file.exists() => serde_json::from_slice(&std::fs::read(file)?)?,
         Some(file) => {
             let keys = fresh(random);
-            // Under another name first: a kill must not leave half of the secrets.
-            let unfinished = file.with_extension("new");
-            std::fs::write(&unfinished, keys.to_string())?;
-            std::fs::rename(unfinished, file)?;
+            write_whole(&file, &keys.to_string())?;
             keys
         }
     };
@@ -35,6 +34,30 @@ pub fn of_folder(folder: Option<&Path>, base_url: &str, random: &Randomness) -> 
         },
     })
     .to_string())
+}
+
+/// The secret of a data folder that signs webhooks, where none is given.
+///
+/// # Errors
+/// The folder cannot be read or written, or its secret is none.
+pub fn webhook_of_folder(folder: Option<&Path>, random: &Randomness) -> io::Result<WebhookSecret> {
+    match folder.map(|folder| folder.join("webhook.secret")) {
+        None => Ok(WebhookSecret::fresh(random)),
+        Some(file) if file.exists() => WebhookSecret::parse(&std::fs::read_to_string(file)?)
+            .ok_or_else(|| io::Error::other("webhook.secret holds no webhook secret")),
+        Some(file) => {
+            let secret = WebhookSecret::fresh(random);
+            write_whole(&file, &secret.to_text())?;
+            Ok(secret)
+        }
+    }
+}
+
+/// Writes a file under another name first: a kill must not leave half of a secret.
+fn write_whole(file: &Path, text: &str) -> io::Result<()> {
+    let unfinished = file.with_extension("new");
+    std::fs::write(&unfinished, text)?;
+    std::fs::rename(unfinished, file)
 }
 
 fn fresh(random: &Randomness) -> Value {

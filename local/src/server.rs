@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::clock::TurnedClock;
-use crate::dispatch::dispatch;
+use crate::dispatch::{dispatch, work_as};
 use crate::lambda::{Functions, invocation_path};
 use crate::pages;
 
@@ -117,7 +117,7 @@ async fn reconcile(State(server): State<Server>, request: axum::extract::Request
         return unanswered(&request, &problem).map(Body::from);
     }
     let event = serde_json::from_slice(&request.body).unwrap_or_default();
-    match reconcile::handle_event(&server.deps, event).await {
+    match work_as("reconcile", reconcile::handle_event(&server.deps, event)).await {
         Ok(report) => axum::Json(report).into_response(),
         Err(problem) => {
             let said = format!("{problem:?}");

@@ -11,9 +11,10 @@ use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector
 use axum::Router;
 use embedded::{EmbeddedStore, OpenError};
 use runtime::config::{
-    ConfigError, Opened, open_secrets, plain_connector, sdk_behaviour, system_clock,
+    CHECKOUT_URL, ConfigError, Opened, open_secrets, plain_connector, sdk_behaviour, system_clock,
     system_randomness,
 };
+use runtime::deadline::Deadline;
 use runtime::deps::{Clock, Deps, Randomness};
 use runtime::transport::Transport;
 use simulator::Simulator;
@@ -25,7 +26,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::clock::TurnedClock;
+use crate::events::{self, Outlets};
 use crate::lambda::{Environment, Functions};
+use crate::pipe::PipeError;
 use crate::seed::{SeedError, seed};
 use crate::{secrets, server, worker};
 
@@ -58,6 +61,8 @@ pub struct Options {
     pub wrap_store: Option<WrapStore>,
     /// What stands between the transport and the gateways.
     pub wrap_gateways: Option<WrapGateways>,
+    /// Where events for the merchant's own systems go.
+    pub events: Option<Outlets>,
 }
 
 /// Puts something between the SDK and the embedded store.
@@ -81,6 +86,7 @@ impl Options {
             functions: None,
             wrap_store: None,
             wrap_gateways: None,
+            events: None,
         }
     }
 }
@@ -103,6 +109,9 @@ pub enum StackError {
     /// The simulator.
     #[error("the simulator does not start")]
     Simulator(#[from] StartError),
+    /// The pipe of events.
+    #[error("the pipe of events cannot be read")]
+    Pipe(#[from] PipeError),
     /// The products.
     #[error("the products cannot be seeded")]
     Seed(#[from] SeedError),
@@ -113,7 +122,7 @@ pub struct Stack {
     /// Where it serves.
     pub base_url: String,
     /// The functions' environment for other processes, where the store is on a port.
-    pub environment: Option<String>,
+    pub environment: Option<Environment>,
     /// What its handlers work with.
     pub deps: Arc<Deps>,
     /// The clock of everything.
@@ -159,6 +168,10 @@ impl Stack {
         let server = server::Server { deps: Arc::clone(&deps), functions, clock: clock.clone() };
         let routes = server::router(simulator.router(), server);
         let mut tasks = vec![serve(listener, routes)];
+        if let Some(outlets) = options.events.clone() {
+            let clock = Arc::clone(&options.clock);
+            tasks.push(events::start(outlets, clock, embedded.writes())?);
+        }
         if options.settle {
             tasks.push(worker::start(Arc::clone(&deps), embedded.writes()));
         }
@@ -166,9 +179,8 @@ impl Stack {
         if let Some(port) = options.store_port {
             let listener = TcpListener::bind(("127.0.0.1", port)).await?;
             let store_url = format!("http://{}", listener.local_addr()?);
-            let told =
-                Environment { secrets: &secrets, store_url: &store_url, base_url: &base_url };
-            environment = Some(told.to_file());
+            let functions = Environment::new(secrets, store_url, TABLE);
+            environment = Some(functions.with(CHECKOUT_URL, base_url.clone()));
             tasks.push(serve_store(listener, embedded.clone()));
         }
         Ok(Self { base_url, environment, deps, clock, embedded, _simulator: simulator, tasks })
@@ -229,6 +241,7 @@ async fn deps(
         ids,
         clock: Arc::clone(&options.clock),
         randomness: Arc::clone(&options.randomness),
+        deadline: Deadline::NONE,
     })
 }
 

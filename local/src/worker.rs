@@ -11,6 +11,10 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
 
+use crate::dispatch::work_as;
+
+/// The function that the worker is on AWS.
+pub const SETTLE: &str = "settle";
 /// How often missed work is looked for; a minute on AWS.
 pub const SCHEDULE: Duration = Duration::from_secs(1);
 
@@ -18,7 +22,7 @@ pub const SCHEDULE: Duration = Duration::from_secs(1);
 #[must_use]
 pub fn start(deps: Arc<Deps>, writes: Receiver<WriteEvent>) -> JoinHandle<()> {
     tokio::spawn(async move {
-        tokio::join!(follow_writes(&deps, writes), follow_clock(&deps));
+        tokio::join!(follow_writes(&deps, writes), work_as(SETTLE, follow_clock(&deps)));
     })
 }
 
@@ -29,11 +33,11 @@ async fn follow_writes(deps: &Arc<Deps>, mut writes: Receiver<WriteEvent>) {
                 let image = Value::Object(event.image);
                 if let Some(due) = due_task(&image, deps.now()) {
                     let deps = Arc::clone(deps);
-                    tokio::spawn(async move {
+                    tokio::spawn(work_as(SETTLE, async move {
                         if let Err(problem) = run_task(&deps, &due).await {
                             tracing::warn!(?problem, "task not run");
                         }
-                    });
+                    }));
                 }
             }
             // What was missed is found by the schedule.

@@ -7,11 +7,15 @@ use http::Method;
 use jiff::Timestamp;
 use local::client::{Call, Client, Reply};
 use local::clock::TurnedClock;
+use local::dispatch::work_as;
 use local::stack::{Options, Stack};
+use local::worker::SETTLE;
 use serde_json::{Value, json};
 
+use crate::events::Heard;
 use crate::gateway::scanned;
 pub use crate::gateway::{acknowledged, gateway, gateway_name, ways};
+use crate::roles::Roles;
 
 /// How long a test waits for something that happens by itself.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,6 +28,9 @@ pub struct World {
     pub stack: Stack,
     /// Its clock; gateways and handlers share it.
     pub clock: TurnedClock,
+    /// What each function does at the table, and may do.
+    pub roles: Roles,
+    heard: Heard,
 }
 
 impl World {
@@ -36,13 +43,17 @@ impl World {
     pub async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
         let mut options = Options::in_memory();
         change(&mut options);
+        let roles = Roles::default();
+        options.wrap_store = Some(roles.wrap_store(options.wrap_store.take()));
         let stack = Stack::start(options).await.unwrap();
-        Self { clock: stack.clock.clone(), stack }
+        let heard = Heard::of(&stack);
+        Self { clock: stack.clock.clone(), stack, roles, heard }
     }
 
     /// A client without credentials, as gateways and wallets are.
     #[must_use]
     pub fn nobody(&self) -> Client {
+        self.heard.listen();
         contract::client(&self.stack.base_url)
     }
 
@@ -119,7 +130,7 @@ impl World {
 
     /// Runs every task that is due now, until none is left that can be run.
     pub async fn settle(&self) {
-        while settle::run_due(&self.stack.deps).await.unwrap() > 0 {}
+        while work_as(SETTLE, settle::run_due(&self.stack.deps)).await.unwrap() > 0 {}
     }
 }
 
@@ -411,8 +422,11 @@ pub async fn refused_unchanged(
 
 pub mod books;
 pub mod contract;
+pub mod events;
 pub mod faults;
 pub mod gateway;
 pub mod lines;
 pub mod quiet;
+pub mod roles;
 pub mod secrets_manager;
+pub mod template;

@@ -442,6 +442,7 @@ fn largest_booking(ids: &Ids) -> Booking {
 /// The same order as it ends: voided with a reason, paid all the same, and on its way back.
 fn ended(ids: &Ids, order: &Order) -> Order {
     let mut order = order.clone();
+    order.seq -= 1;
     order.status = OrderStatus::Superseded;
     order.reason = Some(EndReason::BookingCancelled);
     order.superseded_by = Some(ids.order(&ids.fresh_token([8; 16])));
@@ -480,6 +481,12 @@ async fn a_booking_with_its_live_order_and_each_ended_order_fit_one_write_unit()
     let mut change = Change::of(&booking);
     change.ended = vec![ended(&ids, booking.live_order.as_ref().unwrap())];
     store.commit(&change, "change").await.unwrap();
+    // An order that ends tells of it in the same item.
+    let mut voiding = Change::of(&change.booking);
+    let newer = ids.order(&ids.fresh_token([8; 16]));
+    voiding.end_live_order(Ending::superseded_by(newer), booking.created_at);
+    assert_eq!(voiding.events.len(), 1);
+    store.commit(&voiding, "void").await.unwrap();
     for prefix in ["summary", "order#", "booking#"] {
         let bytes = meter.largest_item(prefix);
         println!("largest {prefix:<10} {bytes:>5} bytes");

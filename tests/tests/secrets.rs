@@ -14,7 +14,9 @@ use gateways::{PaymentRef, QueryOutcome};
 use http::{HeaderMap, HeaderValue, Method, header};
 use jiff::Timestamp;
 use local::dispatch::dispatch;
-use runtime::config::{Opened, plain_connector, source_from_environment};
+use runtime::config::{
+    ConfigError, GatewayChoice, Opened, SECRETS, plain_connector, source_from_environment,
+};
 use runtime::deps::Deps;
 use runtime::gateway_calls;
 use runtime::secret_reader::{SECRET_LEN_MAX, SecretReader, SecretsManager};
@@ -53,9 +55,7 @@ impl Stack {
         });
         let world = world.await;
         let environment = world.stack.environment.as_ref().unwrap();
-        let (_, document) = environment.split_once("LATCHPAY_SECRETS='").unwrap();
-        let (document, _) = document.split_once("'\n").unwrap();
-        let document = serde_json::from_str(document).unwrap();
+        let document = serde_json::from_str(environment.get(SECRETS).unwrap()).unwrap();
         Self { world, document, ahead_ms }
     }
 
@@ -66,7 +66,7 @@ impl Stack {
     /// Makes a function's dependencies over the stack's table and gateways.
     fn make(&self) -> impl FnOnce(Opened) -> Deps {
         let stack = self.world.stack.deps.as_ref().clone();
-        |Opened { ids, keyring, gateways }| Deps { ids, keyring, gateways, ..stack }
+        move |Opened { ids, keyring, gateways }| Deps { ids, keyring, gateways, ..stack }
     }
 }
 
@@ -80,7 +80,7 @@ struct Deployment<'a> {
 impl<'a> Deployment<'a> {
     async fn start(stack: &'a Stack, document: &Value) -> Self {
         let manager = SecretsManagerStandIn::start(document).await;
-        let source = DepsSource::start(reader(&manager.url), stack.make()).await;
+        let source = start(&manager, stack).await;
         assert_eq!(manager.calls(), 1);
         Self { stack, source: source.unwrap(), manager }
     }
@@ -100,6 +100,11 @@ impl<'a> Deployment<'a> {
         let deps = self.source.current().await;
         read(&dispatch(&deps, &request(path, body)).await)
     }
+}
+
+/// Starts a function that uses every gateway of its secret.
+async fn start(manager: &SecretsManagerStandIn, stack: &Stack) -> Result<DepsSource, ConfigError> {
+    DepsSource::start(reader(&manager.url), GatewayChoice::default(), stack.make()).await
 }
 
 fn reader(url: &str) -> SecretReader {
@@ -259,7 +264,7 @@ async fn a_function_that_cannot_read_its_secret_does_not_start_and_says_why() {
     for (faults, named, calls) in faults() {
         let manager = SecretsManagerStandIn::start(&stack.document).await;
         manager.fail(faults);
-        let started = DepsSource::start(reader(&manager.url), stack.make()).await;
+        let started = start(&manager, &stack).await;
         let error = started.err().unwrap();
         let said = format!("{} / {error:?}", api::problem::error_chain(&error));
         assert!(said.contains(named) && !said.contains(MARK), "{said}");
@@ -275,7 +280,7 @@ async fn a_function_starts_though_its_first_questions_fail() {
     {
         let manager = SecretsManagerStandIn::start(&stack.document).await;
         manager.fail([fault.clone()]);
-        let started = DepsSource::start(reader(&manager.url), stack.make()).await;
+        let started = start(&manager, &stack).await;
         assert!(started.is_ok(), "{fault:?}");
         assert_eq!(manager.calls(), 2, "{fault:?}");
     }
@@ -287,9 +292,32 @@ async fn a_function_whose_secret_does_not_open_does_not_start_and_names_the_fiel
     let mut document = stack.document.clone();
     document["token_keys"] = json!([{ "id": "a", "kye": MARK }]);
     let manager = SecretsManagerStandIn::start(&document).await;
-    let started = DepsSource::start(reader(&manager.url), stack.make()).await;
+    let started = start(&manager, &stack).await;
     let said = format!("{}", started.err().unwrap());
     assert_eq!(said, "the secrets: token_keys[0].key is missing");
+}
+
+#[tokio::test]
+async fn a_rotated_secret_without_a_gateway_that_is_used_is_refused_and_others_are_ignored() {
+    let stack = Stack::start().await;
+    let manager = SecretsManagerStandIn::start(&stack.document).await;
+    let choice = GatewayChoice::read("wechat_pay,stripe").unwrap();
+    let source = DepsSource::start(reader(&manager.url), choice, stack.make()).await.unwrap();
+    let names = |deps: &Deps| -> Vec<String> {
+        deps.gateways.names().map(|name| name.as_str().to_owned()).collect()
+    };
+    assert_eq!(names(&*source.current().await), ["wechat_pay", "stripe"]);
+    let mut without = stack.document.clone();
+    for (gateway, refused) in [("alipay", false), ("stripe", true)] {
+        without["gateways"].as_object_mut().unwrap().remove(gateway).unwrap();
+        manager.rotate(without.to_string());
+        stack.advance_ms(ms(SECRET_AGE_MAX));
+        let lines = Lines::keep("info");
+        assert_eq!(names(&*source.current().await), ["wechat_pay", "stripe"], "{gateway}");
+        let said = lines.text();
+        assert_eq!(said.contains("gateways.stripe is missing"), refused, "{said}");
+        assert_eq!(said.contains("secret renewed"), !refused, "{said}");
+    }
 }
 
 #[tokio::test]

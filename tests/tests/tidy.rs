@@ -11,11 +11,12 @@ use products::DESCRIPTION;
 use runtime::telemetry::{METRIC_LIST, NAMESPACE, STAGE};
 use serde_json::Value;
 use store::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, PK, SK};
+use tests::template::{functions, resource_name, resources, template, values};
 
 /// The widest line.
 const COLUMNS_MAX: usize = 100;
 /// Folders that hold what is made or kept, and not what is written.
-const NOT_OURS: [&str; 5] = ["target", ".git", ".tools", ".latchpay", "node_modules"];
+const NOT_OURS: [&str; 6] = ["target", ".git", ".tools", ".latchpay", ".aws-sam", "node_modules"];
 /// What is stored as text.
 const TEXTS: [&str; 12] =
     ["rs", "md", "toml", "yaml", "yml", "json", "py", "sh", "txt", "html", "css", "js"];
@@ -403,60 +404,8 @@ fn the_domain_and_the_gateways_do_nothing_but_compute() {
 
 // The template and the documents.
 
-/// The template without its comments.
-fn template() -> String {
-    let text = read("template.yaml");
-    let lines = text.lines().map(|line| match line.find(" #") {
-        Some(at) => &line[..at],
-        None => line,
-    });
-    lines.filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect()
-}
-
-/// The template's resources by name.
-fn resources() -> BTreeMap<String, String> {
-    let template = template();
-    let (_, below) = template.split_once("\nResources:\n").unwrap();
-    let (mut resources, mut name) = (BTreeMap::<String, String>::new(), String::new());
-    for line in below.lines() {
-        if !line.is_empty() && !line.starts_with(' ') {
-            break;
-        }
-        let is_header = line.starts_with("  ") && !line.starts_with("   ");
-        if is_header {
-            line.trim().trim_end_matches(':').clone_into(&mut name);
-        } else {
-            let block = resources.entry(name.clone()).or_default();
-            block.push_str(line);
-            block.push('\n');
-        }
-    }
-    resources
-}
-
-/// What stands behind a key, wherever it stands in a block.
-fn values<'a>(block: &'a str, key: &str) -> Vec<&'a str> {
-    let prefix = format!("{key}:");
-    let lines = block.lines().map(|line| line.trim().trim_start_matches("- "));
-    lines.filter_map(|line| Some(line.strip_prefix(&prefix)?.trim())).collect()
-}
-
 /// The one function that reads the whole table, once a day.
 const READS_THE_TABLE: &str = "ReconcileFunction";
-
-/// The template's functions by the name of their resource.
-fn functions() -> BTreeMap<String, String> {
-    let mut resources = resources();
-    resources.retain(|_, block| values(block, "Type").contains(&"AWS::Serverless::Function"));
-    resources
-}
-
-/// `create-order` is deployed as `CreateOrderFunction`.
-fn resource_name(function: &str) -> String {
-    let capital = |part: &str| format!("{}{}", part[..1].to_uppercase(), &part[1..]);
-    let parts: String = function.split('-').map(capital).collect();
-    format!("{parts}Function")
-}
 
 #[test]
 fn every_function_has_a_block_in_the_template_and_every_block_a_function() {
@@ -466,6 +415,7 @@ fn every_function_has_a_block_in_the_template_and_every_block_a_function() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let resource = resource_name(&name);
         let block = blocks.get(&resource).unwrap_or_else(|| panic!("no {resource}"));
+        assert_eq!(values(block, "CodeUri"), [format!("functions/{name}")], "{resource}");
         assert_eq!(values(block, "Binary"), [name], "{resource}");
         folders.insert(resource);
     }
@@ -478,6 +428,21 @@ fn every_route_goes_to_its_function_and_no_other_does() {
         routes_in_template().into_iter().map(|(route, resource, _)| (route, resource)).collect();
     let routes = ROUTES.iter().map(|route| (name_of(route), resource_name(route.function)));
     assert_eq!(in_template, routes.collect());
+}
+
+#[test]
+fn cargo_lambda_watch_has_the_routes_of_the_template() {
+    let manifest = read("Cargo.toml");
+    let (_, router) = manifest.split_once("[workspace.metadata.lambda.watch.router]\n").unwrap();
+    let watched = router.lines().take_while(|line| !line.is_empty()).map(|line| {
+        let (path, function) = line.split_once(" = ").unwrap();
+        (path.trim_matches('"').to_owned(), function.trim_matches('"').to_owned())
+    });
+    let watched: Vec<_> = watched.collect();
+    let routes: BTreeMap<_, _> =
+        ROUTES.iter().map(|route| (route.path.to_owned(), route.function.to_owned())).collect();
+    assert_eq!(watched.len(), routes.len());
+    assert_eq!(watched.into_iter().collect::<BTreeMap<_, _>>(), routes);
 }
 
 /// `GET /v1/bookings`
@@ -510,6 +475,11 @@ fn routes_by(access: Access) -> BTreeSet<String> {
     ROUTES.iter().filter(|route| route.access == access).map(name_of).collect()
 }
 
+/// The names of the routes that no authorizer stands before.
+fn routes_without_authorizer() -> BTreeSet<String> {
+    &routes_by(Access::Open) | &routes_by(Access::Link)
+}
+
 #[test]
 fn every_route_needs_a_jwt_unless_it_is_open_or_a_link_opens_it() {
     let template = resources();
@@ -525,31 +495,33 @@ fn every_route_needs_a_jwt_unless_it_is_open_or_a_link_opens_it() {
             others => panic!("{resource}: {others:?}"),
         }
     }
-    assert_eq!(open, &routes_by(Access::Open) | &routes_by(Access::Link));
+    assert_eq!(open, routes_without_authorizer());
 }
 
-#[test]
-fn every_route_that_a_link_opens_is_throttled() {
-    let template = resources();
-    let throttled: BTreeSet<&str> = template["Api"]
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\":"))
-        .collect();
-    let by_link = routes_by(Access::Link);
-    check(by_link.into_iter().filter(|name| !throttled.contains(name.as_str())).collect());
+/// Whether a line of the template is an action of IAM, such as `dynamodb:GetItem`.
+fn is_action(line: &str) -> bool {
+    let line = line.trim().trim_start_matches("- ").trim_start_matches("Action: ");
+    line.split_once(':').is_some_and(|(service, action)| {
+        let is_service = !service.is_empty() && service.bytes().all(|it| it.is_ascii_lowercase());
+        is_service && action.starts_with(|first: char| first.is_ascii_uppercase() || first == '*')
+    })
 }
+
+/// The resources whose policies name no resource, because a key's own policy is about that key.
+const KEYS: [&str; 1] = ["AlarmKey"];
 
 #[test]
 fn permissions_name_their_actions_and_resources() {
     let mut complaints = vec![];
     for (resource, block) in resources() {
         let policies = block.lines().filter(|line| {
-            let line = line.trim().trim_start_matches("- ");
-            let services = ["dynamodb:", "sqs:", "secretsmanager:", "kms:"];
-            let is_action = services.iter().any(|service| line.starts_with(service));
-            is_action || ["Action", "Resource", "NotAction"].iter().any(|key| line.starts_with(key))
+            let key = line.trim().trim_start_matches("- ");
+            is_action(line) || ["Action:", "Resource:", "Not"].iter().any(|it| key.starts_with(it))
         });
-        let wild = policies.filter(|line| line.contains('*') || line.contains("NotAction"));
+        let wild = policies.filter(|line| {
+            let is_key = KEYS.contains(&resource.as_str()) && line.trim() == "Resource: \"*\"";
+            line.trim().starts_with("Not") || (line.contains('*') && !is_key)
+        });
         complaints.extend(wild.map(|line| format!("{resource}: {}", line.trim())));
     }
     check(complaints);
@@ -619,25 +591,257 @@ fn the_template_makes_the_table_that_the_store_expects() {
     assert_eq!(values(table, "StreamViewType"), ["NEW_AND_OLD_IMAGES"]);
 }
 
-#[test]
-fn every_metric_is_documented_and_every_alarm_stands_on_one() {
+/// The names in code spans of a text that end so.
+fn names_ending(text: &str, ending: &str) -> BTreeSet<String> {
+    let names = text.split('`').skip(1).step_by(2).filter(|name| name.ends_with(ending));
+    names.map(str::to_owned).collect()
+}
+
+/// The template's alarms by name, each with what it stands on: namespaces and metrics.
+fn alarms() -> BTreeMap<String, Vec<(String, String)>> {
+    let mut resources = resources();
+    resources.retain(|_, block| values(block, "Type").contains(&"AWS::CloudWatch::Alarm"));
+    let metrics = |block: &String| {
+        let (namespaces, metrics) = (values(block, "Namespace"), values(block, "MetricName"));
+        assert_eq!(namespaces.len(), metrics.len(), "{block}");
+        let pairs = namespaces.iter().zip(metrics);
+        pairs.map(|(namespace, metric)| ((*namespace).to_owned(), metric.to_owned())).collect()
+    };
+    resources.iter().map(|(name, block)| (name.clone(), metrics(block))).collect()
+}
+
+/// The metrics of AWS that alarms and charts stand on. Source: the services' pages of metrics for
+/// CloudWatch: API Gateway (HTTP APIs), DynamoDB, Lambda, SQS; read 2026-11-25.
+const AWS_METRICS: [(&str, &str); 14] = [
+    ("AWS/ApiGateway", "4xx"),
+    ("AWS/ApiGateway", "5xx"),
+    ("AWS/ApiGateway", "Count"),
+    ("AWS/DynamoDB", "ConsumedReadCapacityUnits"),
+    ("AWS/DynamoDB", "ConsumedWriteCapacityUnits"),
+    ("AWS/DynamoDB", "ReadThrottleEvents"),
+    ("AWS/DynamoDB", "WriteThrottleEvents"),
+    ("AWS/Lambda", "ConcurrentExecutions"),
+    ("AWS/Lambda", "Errors"),
+    ("AWS/Lambda", "Invocations"),
+    ("AWS/Lambda", "IteratorAge"),
+    ("AWS/Lambda", "Throttles"),
+    ("AWS/SQS", "ApproximateAgeOfOldestMessage"),
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+];
+
+fn is_metric(namespace: &str, name: &str) -> bool {
+    AWS_METRICS.contains(&(namespace, name))
+        || namespace == NAMESPACE && METRIC_LIST.iter().any(|metric| metric.as_str() == name)
+}
+
+/// A row of the table of metrics: name, unit, and the alarms on it.
+fn metric_rows() -> Vec<(String, String, BTreeSet<String>)> {
     let page = read("docs/metrics.md");
     let rows = page.lines().filter_map(|line| {
         let mut cells = line.strip_prefix("| `")?.split(" | ");
         let name = cells.next()?.strip_suffix('`')?.to_owned();
-        Some((name, cells.next()?.to_owned(), cells.last()?.to_owned()))
+        let unit = cells.next()?.to_owned();
+        let is_metric = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        is_metric.then_some((name, unit, names_ending(cells.last()?, "Alarm")))
     });
-    let rows: Vec<_> = rows.collect();
+    rows.collect()
+}
+
+#[test]
+fn every_metric_is_documented_with_the_alarms_on_it_and_nothing_else_is() {
+    let rows = metric_rows();
     let documented = rows.iter().map(|(name, unit, _)| (name.as_str(), unit.as_str()));
     let measured = METRIC_LIST.iter().map(|metric| (metric.as_str(), metric.unit()));
     assert_eq!(documented.collect::<BTreeSet<_>>(), measured.collect());
-    for (resource, block) in resources() {
-        if values(&block, "Namespace") == [NAMESPACE] {
-            let [metric] = values(&block, "MetricName")[..] else { panic!("{resource}") };
-            let row = rows.iter().find(|(name, ..)| name == metric);
-            let (_, _, alarms) = row.unwrap_or_else(|| panic!("{resource} on {metric}"));
-            assert!(alarms.contains(&resource), "{metric} is not said to have {resource}");
-            assert!(block.contains(&format!("Name: {STAGE}")), "{resource}");
+    let alarms = alarms();
+    for (metric, _, documented) in rows {
+        let on = (NAMESPACE.to_owned(), metric.clone());
+        let standing = alarms.iter().filter(|(_, metrics)| metrics.contains(&on));
+        let standing: BTreeSet<_> = standing.map(|(alarm, _)| alarm.clone()).collect();
+        assert_eq!(documented, standing, "{metric}");
+    }
+}
+
+#[test]
+fn every_alarm_stands_on_what_is_measured_tells_somebody_and_has_its_section_in_the_runbook() {
+    let (resources, alarms) = (resources(), alarms());
+    for (alarm, metrics) in &alarms {
+        let block = &resources[alarm];
+        for (namespace, metric) in metrics {
+            assert!(is_metric(namespace, metric), "{alarm} on {namespace} {metric}");
+        }
+        let own = metrics.iter().filter(|(namespace, _)| namespace == NAMESPACE).count();
+        let of_stage = format!("{{ Name: {STAGE}, Value: !Ref Stage }}");
+        assert_eq!(block.matches(&of_stage).count(), own, "{alarm}");
+        assert_eq!(values(block, "AlarmActions"), ["[!Ref AlarmTopic]"], "{alarm}");
+        assert_eq!(values(block, "AlarmDescription").len(), 1, "{alarm}");
+    }
+    let names: BTreeSet<String> = alarms.into_keys().collect();
+    let is_alarm = |heading: &String| heading.ends_with("Alarm");
+    let sections = headings("docs/runbook.md").into_iter().filter(is_alarm);
+    assert_eq!(sections.collect::<BTreeSet<_>>(), names, "sections");
+    assert_eq!(names_ending(&read("docs/metrics.md"), "Alarm"), names, "docs/metrics.md");
+    let pages = files("docs", &["md"]);
+    let named = pages.iter().flat_map(|(_, text)| names_ending(text, "Alarm"));
+    assert_eq!(named.collect::<BTreeSet<_>>(), names, "every page");
+}
+
+#[test]
+fn every_section_of_the_runbook_says_what_to_look_at_what_to_do_and_when_it_is_over() {
+    let page = read("docs/runbook.md");
+    for section in page.split("\n## ").filter(|section| section.contains("Alarm\n")) {
+        let heading = section.lines().next().unwrap();
+        for part in ["**What it means.**", "**Look first.**", "**Do.**", "**Over when**"] {
+            let times = section.matches(part).count();
+            assert_eq!(times, 1, "{heading}: {part}");
+        }
+    }
+}
+
+/// The dashboard's charts.
+fn widgets() -> Vec<Value> {
+    let resources = resources();
+    let (_, body) = resources["Dashboard"].split_once("DashboardBody: !Sub |\n").unwrap();
+    let dashboard: Value = serde_json::from_str(body).unwrap();
+    dashboard["widgets"].as_array().unwrap().clone()
+}
+
+/// The metric that a row of a chart shows: named, or searched for.
+fn charted(row: &Value) -> Option<(String, String)> {
+    if let Some(expression) = row[0]["expression"].as_str() {
+        let (_, name) = expression.split_once("MetricName=\"")?;
+        let (name, _) = name.split_once('"').unwrap();
+        assert!(expression.contains(&format!("'{{{NAMESPACE},{STAGE},")), "{expression}");
+        assert!(expression.contains(&format!("{STAGE}=\"${{Stage}}\"")), "{expression}");
+        return Some((NAMESPACE.to_owned(), name.to_owned()));
+    }
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    if row[0] == NAMESPACE {
+        assert_eq!([&row[2], &row[3]], [STAGE, "${Stage}"], "{row}");
+    }
+    Some((text(&row[0]), text(&row[1])))
+}
+
+#[test]
+fn every_chart_shows_what_is_measured_and_every_function_has_its_lines() {
+    let mut shown = BTreeSet::new();
+    for widget in widgets() {
+        let properties = &widget["properties"];
+        for row in properties["metrics"].as_array().unwrap() {
+            if let Some((namespace, metric)) = charted(row) {
+                assert!(is_metric(&namespace, &metric), "{}: {row}", properties["title"]);
+                shown.insert((namespace, metric, row[3].as_str().unwrap_or_default().to_owned()));
+            }
+        }
+    }
+    let on_function = |metric: &str, function: &str| {
+        ("AWS/Lambda".to_owned(), metric.to_owned(), format!("${{{function}}}"))
+    };
+    for function in functions().into_keys() {
+        for metric in ["Errors", "Throttles", "ConcurrentExecutions"] {
+            assert!(shown.contains(&on_function(metric, &function)), "{function}: {metric}");
+        }
+    }
+    let is_shown = |wanted: &str| shown.iter().any(|(_, name, _)| name == wanted);
+    let names = METRIC_LIST.iter().map(|metric| metric.as_str());
+    assert_eq!(names.filter(|name| !is_shown(name)).collect::<Vec<_>>(), UNCHARTED);
+}
+
+/// What an alarm stands on and no chart shows: there is nothing to follow.
+const UNCHARTED: [&str; 3] = ["reconciliation_failed", "secret_not_read", "secret_refused"];
+
+#[test]
+fn every_open_route_is_throttled_below_the_others() {
+    let template = resources();
+    let api = &template["Api"];
+    let (default, own) = api.split_once("\n      RouteSettings:\n").unwrap();
+    let (own, _) = own.split_once("AccessLogSettings:").unwrap();
+    let limits = |block: &str| -> [u32; 2] {
+        ["ThrottlingBurstLimit", "ThrottlingRateLimit"].map(|key| {
+            let values = values(block, key);
+            let [value] = values.as_slice() else { panic!("{key}: {values:?}") };
+            value.parse().unwrap()
+        })
+    };
+    let [burst, rate] = limits(default);
+    let mut throttled = BTreeSet::new();
+    for block in own.split("        \"").skip(1) {
+        let (route, block) = block.split_once("\":\n").unwrap();
+        let [own_burst, own_rate] = limits(block);
+        assert!(own_burst < burst && own_rate < rate, "{route}");
+        throttled.insert(route.to_owned());
+    }
+    assert_eq!(throttled, routes_without_authorizer());
+}
+
+#[test]
+fn the_access_log_says_nothing_of_who_called() {
+    let template = resources();
+    let (_, log) = template["Api"].split_once("AccessLogSettings:").unwrap();
+    let said = log.split("$context.").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let said: Vec<_> = said.collect();
+    assert!(said.len() > 10, "{said:?}");
+    for name in said {
+        let tells = ["identity", "claims", "principal", "path", "sub", "domain"];
+        assert!(!tells.iter().any(|word| name.contains(word)), "{name}");
+    }
+}
+
+/// The template's parameters by name.
+fn parameters() -> BTreeMap<String, String> {
+    let template = template();
+    let (_, below) = template.split_once("\nParameters:\n").unwrap();
+    let (parameters, _) = below.split_once("\nConditions:\n").unwrap();
+    let (mut found, mut name) = (BTreeMap::<String, String>::new(), String::new());
+    for line in parameters.lines().filter(|line| !line.is_empty()) {
+        if line.starts_with("   ") {
+            found.entry(name.clone()).or_default().push_str(&format!("{line}\n"));
+        } else {
+            line.trim().trim_end_matches(':').clone_into(&mut name);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_parameter_is_asked_for_with_a_description_and_documented_with_its_default() {
+    let template = template();
+    let (interface, _) = template.split_once("\nParameters:\n").unwrap();
+    let grouped: String = interface.split("Parameters: [").skip(1).collect();
+    let page = read("docs/deploying.md");
+    for (name, block) in parameters() {
+        assert_eq!(values(&block, "Description").len(), 1, "{name}");
+        assert!(has_word(&grouped, &name), "{name} is in no group");
+        let row = page.lines().find(|line| {
+            line.starts_with("| `")
+                && line.split(" | ").next().unwrap().contains(&format!("`{name}`"))
+        });
+        let row = row.unwrap_or_else(|| panic!("docs/deploying.md does not say what {name} is"));
+        let default = values(&block, "Default");
+        let is_said = default.iter().all(|it| *it == "\"\"" || has_word(row, it));
+        assert!(is_said, "{name} is {default:?} unless told otherwise, and not as in {row}");
+    }
+}
+
+#[test]
+fn what_is_kept_or_sent_is_encrypted_bounded_and_survives_a_mistake() {
+    let resources = resources();
+    for (name, block) in &resources {
+        let [kind] = values(block, "Type")[..] else { continue };
+        let needs: &[&str] = match kind {
+            "AWS::Logs::LogGroup" => &["RetentionInDays: !Ref LogRetentionDays"],
+            "AWS::SNS::Topic" => &["KmsMasterKeyId: !Ref AlarmKey"],
+            "AWS::SQS::Queue" => &["SqsManagedSseEnabled: true", "MessageRetentionPeriod:"],
+            "AWS::DynamoDB::Table" => &[
+                "DeletionPolicy: Retain",
+                "PointInTimeRecoveryEnabled: true",
+                "DeletionProtectionEnabled: true",
+                "SSEEnabled: true",
+            ],
+            _ => &[],
+        };
+        for need in needs {
+            assert!(block.contains(need), "{name} has no {need}");
         }
     }
 }
@@ -721,7 +925,8 @@ fn next(problem: Option<&Problem>) -> Option<Problem> {
         Some(Problem::NotJson) => Problem::GatewayRefused,
         Some(Problem::GatewayRefused) => Problem::GatewayUnavailable,
         Some(Problem::GatewayUnavailable) => Problem::StoreUnavailable(None),
-        Some(Problem::StoreUnavailable(_)) => Problem::Internal(String::new()),
+        Some(Problem::StoreUnavailable(_)) => Problem::OutOfTime,
+        Some(Problem::OutOfTime) => Problem::Internal(String::new()),
         Some(Problem::Internal(_)) => return None,
     })
 }

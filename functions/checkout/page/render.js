@@ -130,6 +130,7 @@ function renderSummary(summary, { booking, product }, speaker) {
     const price = speaker.money({ ...amount, amount: amount.amount / quantity });
     setText("each", speaker.text("each", { price, unit: speaker.unit(1) }));
     setText("total-label", speaker.text(label));
+    setAttribute(element("total"), "data-name", label);
     setText("amount", speaker.money(amount));
     setAttribute(element("amount"), "data-settled", String(settled));
   }

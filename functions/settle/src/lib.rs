@@ -20,6 +20,7 @@ use runtime::deps::Deps;
 use runtime::news::count_raised;
 use runtime::serve::cause_of;
 use runtime::telemetry::{Metric, measure, task_span};
+use runtime::transport::GATEWAY_TIMEOUT;
 use serde::Deserialize;
 use serde_json::Value;
 use store::schema::{DUE_AT, DUE_SHARDS, Key, PK, SK};
@@ -38,6 +39,10 @@ const PAGE_LEN: u32 = 25;
 const PAGES_MAX: u32 = 40;
 /// How many tasks of a shard are worked on at the same time.
 const CONCURRENCY_MAX: usize = 8;
+
+/// How much time there must be to begin a task: for a gateway that does not answer, and for what is
+/// written then.
+pub const TASK_TIME: Duration = GATEWAY_TIMEOUT.saturating_add(Duration::from_secs(2));
 
 /// What became of one run of a task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,7 +63,16 @@ enum Outcome {
 ///
 /// # Errors
 /// [`Problem`] of the store while claiming or putting off; the lease then brings it back.
+/// [`Problem::OutOfTime`] if the time was too short to begin it, or up before it was done.
 pub async fn run_task(deps: &Deps, due: &DueTask) -> Result<bool, Problem> {
+    let now = deps.now();
+    if !deps.deadline.leaves(TASK_TIME, now) {
+        return Err(Problem::OutOfTime);
+    }
+    deps.deadline.within(now, claim_and_run(deps, due)).await.unwrap_or(Err(Problem::OutOfTime))
+}
+
+async fn claim_and_run(deps: &Deps, due: &DueTask) -> Result<bool, Problem> {
     let lease_end = after(deps.now(), LEASE_S);
     let Some(task) = deps.store.claim_task(due, lease_end).await? else { return Ok(false) };
     let age_ms = deps.now().as_millisecond().saturating_sub(due.due_at_ms);
@@ -180,9 +194,14 @@ async fn run_shard(deps: &Deps, shard: u32) -> Result<u64, Problem> {
     Ok(ran)
 }
 
-/// Runs tasks side by side; the results are in their order.
+/// Runs tasks side by side; the results are in their order. What there is no time for is left to
+/// the next run.
 pub async fn run_all(deps: &Deps, due: &[DueTask]) -> Vec<Result<bool, Problem>> {
-    let runs: Vec<_> = due.iter().map(|one| run_task(deps, one)).collect();
+    let run = async |one| {
+        let ran = run_task(deps, one).await;
+        ran.inspect_err(|problem| log_failure(problem, "task not run"))
+    };
+    let runs: Vec<_> = due.iter().map(run).collect();
     futures_util::stream::iter(runs).buffered(CONCURRENCY_MAX).collect().await
 }
 

@@ -91,6 +91,8 @@ pub enum Problem {
     GatewayUnavailable,
     /// The store gave no usable answer.
     StoreUnavailable(Option<StoreError>),
+    /// The work was not done when the time for it was up. How far it came is not known.
+    OutOfTime,
     /// We failed. Logged, never told.
     Internal(String),
 }
@@ -134,6 +136,7 @@ impl Problem {
             Self::GatewayRefused => (StatusCode::BAD_GATEWAY, "gateway_refused"),
             Self::GatewayUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "gateway_unavailable"),
             Self::StoreUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
+            Self::OutOfTime => (StatusCode::SERVICE_UNAVAILABLE, "out_of_time"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -143,7 +146,7 @@ impl Problem {
     pub const fn retry_after_s(&self) -> Option<u32> {
         match self {
             Self::VersionConflict => Some(1),
-            Self::GatewayUnavailable | Self::StoreUnavailable(_) => Some(2),
+            Self::GatewayUnavailable | Self::StoreUnavailable(_) | Self::OutOfTime => Some(2),
             Self::InvalidRequest { .. }
             | Self::Unauthenticated
             | Self::LinkInvalid

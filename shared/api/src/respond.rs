@@ -104,6 +104,7 @@ fn extras(problem: &Problem) -> Vec<(String, Value)> {
         | Problem::GatewayRefused
         | Problem::GatewayUnavailable
         | Problem::StoreUnavailable(_)
+        | Problem::OutOfTime
         | Problem::Internal(_) => vec![],
     }
 }

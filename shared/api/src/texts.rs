@@ -210,6 +210,13 @@ fn both(problem: &Problem) -> (Both<&'static str>, Both<String>) {
                 "存储暂不可用，可稍后重发相同请求。",
             ],
         ),
+        Problem::OutOfTime => (
+            ["It took too long", "处理超时"],
+            [
+                "The request was not done in time. The same request may be sent again.",
+                "请求未能及时处理完毕，可稍后重发相同请求。",
+            ],
+        ),
         Problem::Internal(_) => {
             (["We failed", "内部错误"], ["Something went wrong here.", "服务内部出现错误。"])
         }

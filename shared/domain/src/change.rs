@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::attention::{Attention, AttentionId, Audit};
 use crate::booking::{Booking, EndReason, Order, OrderStatus, PaymentStatus, Unmatched};
+use crate::event::Event;
 use crate::ids::{OrderId, PaymentId};
 use crate::task::{Record, Task, TaskId, TaskKind};
 
@@ -26,6 +27,8 @@ pub struct Change {
     pub cleared: Vec<AttentionId>,
     /// What a person did, which must still be waiting as it was read: it no longer does.
     pub released: Option<Audit>,
+    /// What its orders tell the merchant's own systems. What is raised tells by itself.
+    pub events: Vec<Event>,
 }
 
 impl Change {
@@ -43,6 +46,7 @@ impl Change {
             raised: vec![],
             cleared: vec![],
             released: None,
+            events: vec![],
         }
     }
 
@@ -55,6 +59,7 @@ impl Change {
         order.reason = ending.reason;
         order.superseded_by = ending.superseded_by;
         self.close_open_payments(&mut order, now);
+        self.events.extend(Event::order_ended(&self.booking, &order, now));
         self.ended.push(order);
     }
 
@@ -80,6 +85,12 @@ impl Change {
             | OrderStatus::Expired
             | OrderStatus::Cancelled => self.ended.push(order),
         }
+    }
+
+    /// What this change tells of an order.
+    #[must_use]
+    pub fn event_of(&self, order: &Order) -> Option<&Event> {
+        self.events.iter().find(|event| event.order_id.as_ref() == Some(&order.order_id))
     }
 
     /// The order of that id as this change leaves it.
@@ -113,6 +124,8 @@ pub struct UnmatchedChange {
     pub cleared: Vec<AttentionId>,
     /// What a person did, which must still be waiting as it was read: it no longer does.
     pub released: Option<Audit>,
+    /// What it tells the merchant's own systems.
+    pub event: Option<Event>,
 }
 
 impl UnmatchedChange {
@@ -127,6 +140,7 @@ impl UnmatchedChange {
             raised: vec![],
             cleared: vec![],
             released: None,
+            event: None,
         }
     }
 }

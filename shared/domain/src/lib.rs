@@ -7,6 +7,7 @@ pub mod attention;
 pub mod booking;
 pub mod change;
 pub mod decide;
+pub mod event;
 pub mod gateway;
 pub mod ids;
 pub mod money;

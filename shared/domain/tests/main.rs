@@ -9,6 +9,8 @@ mod change;
 #[cfg(test)]
 mod close_payment;
 #[cfg(test)]
+mod event;
+#[cfg(test)]
 mod generate_payment;
 #[cfg(test)]
 mod make_order;

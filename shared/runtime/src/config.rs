@@ -17,6 +17,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
+use domain::gateway::GatewayName;
 use domain::ids::{Ids, SECRET_LEN_MIN};
 use gateways::registry::Registry;
 use gateways::settings::SettingsError;
@@ -25,6 +26,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use store::Store;
 use store::schema::CALL_TIMEOUT;
 
+use crate::deadline::Deadline;
 use crate::deps::{Clock, Deps, Randomness};
 use crate::secret_reader::{ReadError, SecretReader, SecretsManager};
 use crate::secrets::Secrets;
@@ -39,6 +41,8 @@ pub const TABLE_NAME: &str = "TABLE_NAME";
 pub const SECRET_ARN: &str = "LATCHPAY_SECRET_ARN";
 /// Carries the same document itself, for a laptop.
 pub const SECRETS: &str = "LATCHPAY_SECRETS";
+/// Names the gateways to use, between commas; without it, all that the secrets have.
+pub const GATEWAYS: &str = "LATCHPAY_GATEWAYS";
 /// Names the deployment in metrics.
 pub const STAGE: &str = "LATCHPAY_STAGE";
 /// What stands before the path of the checkout page in links; without it the host that the request
@@ -106,6 +110,12 @@ pub enum ConfigError {
     /// A gateway's settings cannot be used.
     #[error("gateways.{0}")]
     Gateways(SettingsError),
+    /// The gateways to use are not written as names between commas.
+    #[error("{GATEWAYS} is no list of gateways")]
+    GatewayNames,
+    /// A gateway is to be used, and the secrets do not have it.
+    #[error("gateways.{0} is missing, and {GATEWAYS} names it")]
+    GatewayMissing(GatewayName),
 }
 
 /// What secrets make: ids, token keys and gateways.
@@ -133,6 +143,38 @@ pub fn open_secrets(json: &str) -> Result<Opened, ConfigError> {
     })
 }
 
+/// Which of the secrets' gateways a deployment uses; all of them unless told otherwise.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct GatewayChoice(Vec<GatewayName>);
+
+impl GatewayChoice {
+    /// Reads names between commas.
+    ///
+    /// # Errors
+    /// [`ConfigError::GatewayNames`].
+    pub fn read(names: &str) -> Result<Self, ConfigError> {
+        let names: Option<Vec<_>> = names.split(',').map(GatewayName::parse).collect();
+        names.map(Self).ok_or(ConfigError::GatewayNames)
+    }
+
+    /// Reads secrets from their JSON, and leaves out the gateways that are not to be used.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting at fault, or the gateway that is missing.
+    pub fn open(&self, json: &str) -> Result<Opened, ConfigError> {
+        let opened = open_secrets(json)?;
+        if self.0.is_empty() {
+            return Ok(opened);
+        }
+        let chosen = self.0.iter().map(|name| {
+            let gateway = opened.gateways.get(name).cloned();
+            gateway.ok_or_else(|| ConfigError::GatewayMissing(name.clone()))
+        });
+        let gateways = Registry::new(chosen.collect::<Result<_, _>>()?);
+        Ok(Opened { gateways, ..opened })
+    }
+}
+
 /// Starts the lines of a deployed function: logs and metrics.
 pub fn start_logs() {
     let stage = variable(STAGE).unwrap_or_else(|_| STAGE_UNNAMED.to_owned());
@@ -145,6 +187,10 @@ pub fn start_logs() {
 /// [`ConfigError`] names what is missing or wrong.
 pub async fn source_from_environment() -> Result<DepsSource, ConfigError> {
     let secrets = Secrecy::from_environment()?;
+    let choice = match variable(GATEWAYS) {
+        Ok(names) => GatewayChoice::read(&names)?,
+        Err(_) => GatewayChoice::default(),
+    };
     let table_name = variable(TABLE_NAME)?;
     let links = links_from_environment()?;
     let aws = Aws::from_environment()?;
@@ -160,11 +206,13 @@ pub async fn source_from_environment() -> Result<DepsSource, ConfigError> {
         ids,
         clock: system_clock(),
         randomness: system_randomness(),
+        deadline: Deadline::NONE,
     };
     match secrets {
-        Secrecy::Document(json) => Ok(DepsSource::fixed(make(open_secrets(&json)?))),
+        Secrecy::Document(json) => Ok(DepsSource::fixed(make(choice.open(&json)?))),
         Secrecy::Named(arn) => {
-            DepsSource::start(SecretReader::new(aws.secrets_manager(), arn, connector), make).await
+            let reader = SecretReader::new(aws.secrets_manager(), arn, connector);
+            DepsSource::start(reader, choice, make).await
         }
     }
 }

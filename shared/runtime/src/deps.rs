@@ -1,4 +1,5 @@
-//! What handlers depend on: one plain struct, made once per sandbox.
+//! What handlers depend on: one plain struct, made once per sandbox; each invocation has its
+//! deadline in a copy.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use api::link::LinkSettings;
 use api::token::Keyring;
 use domain::gateway::GatewayName;
 
+use crate::deadline::Deadline;
 use crate::transport::SharedTransport;
 
 /// Tells the time, to the millisecond.
@@ -42,6 +44,8 @@ pub struct Deps {
     pub clock: Clock,
     /// The randomness.
     pub randomness: Randomness,
+    /// When the invocation is cut off.
+    pub deadline: Deadline,
 }
 
 impl fmt::Debug for Deps {
@@ -51,6 +55,12 @@ impl fmt::Debug for Deps {
 }
 
 impl Deps {
+    /// The same for an invocation with this deadline.
+    #[must_use]
+    pub fn until(&self, deadline: Deadline) -> Self {
+        Self { deadline, ..self.clone() }
+    }
+
     /// Now.
     #[must_use]
     pub fn now(&self) -> Timestamp {

@@ -11,6 +11,7 @@ use lambda_runtime::LambdaEvent;
 use serde_json::Value;
 
 use crate::config::{source_from_environment, start_logs};
+use crate::deadline::Deadline;
 use crate::deps::Deps;
 use crate::serve::{Handler, answer, cause_of};
 use crate::source::DepsSource;
@@ -22,6 +23,12 @@ async fn start() -> Result<DepsSource, Error> {
     source_from_environment().await.map_err(|error| Error::from(error_chain(&error)))
 }
 
+/// The dependencies of one invocation, which is cut off at a moment in milliseconds since 1970.
+async fn invoked(source: &DepsSource, deadline_ms: u64) -> Deps {
+    let deps = source.current().await;
+    deps.until(Deadline::of_invocation(deadline_ms, deps.now()))
+}
+
 /// Serves API Gateway requests with a handler until the sandbox ends.
 ///
 /// # Errors
@@ -30,7 +37,8 @@ pub async fn serve(handle: Handler) -> Result<(), Error> {
     let source = start().await?;
     let source = &source;
     lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
-        let deps = source.current().await;
+        let deadline_ms = event.lambda_context_ref().map_or(0, |context| context.deadline);
+        let deps = invoked(source, deadline_ms).await;
         let answer = answer(&deps, &request(event), handle).await;
         Ok::<_, Error>(answer.map(body))
     }))
@@ -55,7 +63,7 @@ pub async fn serve_events(handle: EventHandler) -> Result<(), Error> {
             let (_, code) = problem.spec();
             Error::from(format!("{code}: {}", cause_of(&problem).unwrap_or_default()))
         };
-        let deps = source.current().await;
+        let deps = invoked(source, event.context.deadline).await;
         handle(&deps, event.payload).await.map_err(failed)
     }))
     .await

@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod config;
 pub mod create_payment;
+pub mod deadline;
 pub mod deps;
 pub mod gateway_calls;
 pub mod lambda;

@@ -9,6 +9,7 @@ use api::request::{Caller, Request};
 use api::respond::{self, Answer};
 use api::route::{LINK_PREFIX, Route};
 use api::texts::Language;
+use gateways::Acknowledgement;
 use http::StatusCode;
 use tracing::Instrument;
 
@@ -25,7 +26,8 @@ pub type Handler = for<'a> fn(&'a Deps, &'a Request) -> Handled<'a>;
 const NO_ROUTE: &str = "none";
 
 /// Runs a handler and tells its problem if it has one. Every line on the way carries the request's
-/// id, and the ids of what it is about.
+/// id, and the ids of what it is about. When the time is up the handler is dropped: whatever it has
+/// begun stands as after a kill.
 pub async fn answer(deps: &Deps, request: &Request, handle: Handler) -> Answer {
     let route = Route::parse(&request.method, &request.path).ok();
     let span = request_span(request, route.as_ref());
@@ -40,11 +42,15 @@ async fn answer_measured(
 ) -> Answer {
     let began = deps.now();
     let outcome = match admit(deps, request, route) {
-        Ok(request) => handle(deps, &request).await,
-        Err(problem) => Err(problem),
+        Ok(request) => deps.deadline.within(began, handle(deps, &request)).await,
+        Err(problem) => Some(Err(problem)),
+    };
+    let answer = match outcome {
+        Some(Ok(answer)) => answer,
+        Some(Err(problem)) => unanswered(request, &problem),
+        None => out_of_time(deps, request, route),
     };
     let route = route.map_or(NO_ROUTE, Route::name);
-    let answer = outcome.unwrap_or_else(|problem| unanswered(request, &problem));
     let status = answer.status();
     let duration_ms = deps.now().duration_since(began).as_millis();
     let duration_ms = i64::try_from(duration_ms).unwrap_or(i64::MAX);
@@ -75,6 +81,13 @@ fn admit<'a>(
     }
     let caller = Some(Caller::LinkHolder(link.booking));
     Ok(Cow::Owned(Request { caller, ..request.clone() }))
+}
+
+/// What is said when the time is up: to a gateway, in its own words, to send it again.
+fn out_of_time(deps: &Deps, request: &Request, route: Option<&Route>) -> Answer {
+    let told = unanswered(request, &Problem::OutOfTime);
+    let gateway = route.and_then(Route::gateway).and_then(|name| deps.gateway(name));
+    gateway.map_or(told, |gateway| gateway.acknowledge(Acknowledgement::Retry))
 }
 
 /// The class of a status: what a caller, a gateway or we have to do with it.
@@ -112,6 +125,7 @@ pub fn cause_of(problem: &Problem) -> Option<String> {
     match problem {
         Problem::Internal(cause) => Some(cause.clone()),
         Problem::StoreUnavailable(Some(error)) => Some(error_chain(error)),
+        Problem::OutOfTime => Some("not done in time".to_owned()),
         _ => None,
     }
 }

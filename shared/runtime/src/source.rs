@@ -7,7 +7,7 @@ use std::time::Duration;
 use api::problem::error_chain;
 use jiff::Timestamp;
 
-use crate::config::{ConfigError, Opened, open_secrets};
+use crate::config::{ConfigError, GatewayChoice, Opened};
 use crate::deps::Deps;
 use crate::secret_reader::{Secret, SecretReader};
 use crate::telemetry::{Metric, count};
@@ -25,6 +25,7 @@ pub const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct DepsSource {
     reader: Option<SecretReader>,
+    choice: GatewayChoice,
     current: Mutex<Current>,
 }
 
@@ -40,26 +41,33 @@ impl DepsSource {
     /// A source of dependencies that never change.
     #[must_use]
     pub fn fixed(deps: Deps) -> Self {
-        Self::new(None, deps, String::new())
+        Self::new(None, GatewayChoice::default(), deps, String::new())
     }
 
-    /// Reads the secret for the first time; `make` makes the dependencies from what it opens to.
+    /// Reads the secret for the first time; `make` makes the dependencies from what it opens to
+    /// with the gateways of `choice`.
     ///
     /// # Errors
     /// [`ConfigError`] if the secret cannot be read or does not open.
     pub async fn start(
         reader: SecretReader,
+        choice: GatewayChoice,
         make: impl FnOnce(Opened) -> Deps,
     ) -> Result<Self, ConfigError> {
         let secret = reader.read(START_TIMEOUT).await?;
-        let deps = make(open_secrets(&secret.json)?);
-        Ok(Self::new(Some(reader), deps, secret.version_id))
+        let deps = make(choice.open(&secret.json)?);
+        Ok(Self::new(Some(reader), choice, deps, secret.version_id))
     }
 
-    fn new(reader: Option<SecretReader>, deps: Deps, version_id: String) -> Self {
+    fn new(
+        reader: Option<SecretReader>,
+        choice: GatewayChoice,
+        deps: Deps,
+        version_id: String,
+    ) -> Self {
         let read_again_at = later(deps.now(), SECRET_AGE_MAX);
         let current = Current { deps: Arc::new(deps), version_id, read_again_at };
-        Self { reader, current: Mutex::new(current) }
+        Self { reader, choice, current: Mutex::new(current) }
     }
 
     /// The dependencies for a request that begins now. Reads the secret again if what is known of
@@ -94,7 +102,7 @@ impl DepsSource {
     fn adopt(&self, secret: Secret) {
         let mut current = self.lock();
         if secret.version_id != current.version_id {
-            match renewed(&current.deps, &secret) {
+            match self.renewed(&current.deps, &secret) {
                 Ok(deps) => {
                     tracing::info!(version = secret.version_id, "secret renewed");
                     current.deps = Arc::new(deps);
@@ -112,19 +120,19 @@ impl DepsSource {
         current.read_again_at = later(current.deps.now(), SECRET_AGE_MAX);
     }
 
+    /// The same dependencies with what another version of the secret opens to.
+    fn renewed(&self, deps: &Deps, secret: &Secret) -> Result<Deps, ConfigError> {
+        let Opened { ids, keyring, gateways } = self.choice.open(&secret.json)?;
+        if !ids.derive_like(&deps.ids) {
+            return Err(ConfigError::IdSecretChanged);
+        }
+        Ok(Deps { ids, keyring, gateways, ..deps.clone() })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Current> {
         // Each change is one assignment after all that may fail: a panic leaves nothing half done.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The same dependencies with what another version of the secret opens to.
-fn renewed(deps: &Deps, secret: &Secret) -> Result<Deps, ConfigError> {
-    let Opened { ids, keyring, gateways } = open_secrets(&secret.json)?;
-    if !ids.derive_like(&deps.ids) {
-        return Err(ConfigError::IdSecretChanged);
-    }
-    Ok(Deps { ids, keyring, gateways, ..deps.clone() })
 }
 
 fn later(moment: Timestamp, by: Duration) -> Timestamp {

@@ -63,8 +63,6 @@ pub enum Metric {
     ReconciliationDifference,
     /// A gateway's bill could not be compared.
     ReconciliationFailed,
-    /// Any of those that call a person.
-    WantsPerson,
     /// The secret could not be read again.
     SecretNotRead,
     /// A changed secret cannot be used.
@@ -72,7 +70,7 @@ pub enum Metric {
 }
 
 /// Every metric.
-pub const METRIC_LIST: [Metric; 19] = [
+pub const METRIC_LIST: [Metric; 18] = [
     Metric::Requests,
     Metric::RequestDuration,
     Metric::RacesLost,
@@ -89,7 +87,6 @@ pub const METRIC_LIST: [Metric; 19] = [
     Metric::NeedsAttention,
     Metric::ReconciliationDifference,
     Metric::ReconciliationFailed,
-    Metric::WantsPerson,
     Metric::SecretNotRead,
     Metric::SecretRefused,
 ];
@@ -115,7 +112,6 @@ impl Metric {
             Self::NeedsAttention => "needs_attention",
             Self::ReconciliationDifference => "reconciliation_difference",
             Self::ReconciliationFailed => "reconciliation_failed",
-            Self::WantsPerson => "wants_person",
             Self::SecretNotRead => "secret_not_read",
             Self::SecretRefused => "secret_refused",
         }
@@ -139,34 +135,8 @@ impl Metric {
             | Self::NeedsAttention
             | Self::ReconciliationDifference
             | Self::ReconciliationFailed
-            | Self::WantsPerson
             | Self::SecretNotRead
             | Self::SecretRefused => "Count",
-        }
-    }
-
-    /// Whether a person should look at once.
-    const fn calls_a_person(self) -> bool {
-        match self {
-            Self::PaymentUnmatched
-            | Self::AmountMismatch
-            | Self::NeedsAttention
-            | Self::ReconciliationDifference => true,
-            Self::Requests
-            | Self::RequestDuration
-            | Self::RacesLost
-            | Self::GatewayCalls
-            | Self::GatewayCallDuration
-            | Self::TaskAge
-            | Self::RefundAge
-            | Self::NotificationRefused
-            | Self::NotificationNotOurs
-            | Self::PaymentApplied
-            | Self::RefundDue
-            | Self::ReconciliationFailed
-            | Self::WantsPerson
-            | Self::SecretNotRead
-            | Self::SecretRefused => false,
         }
     }
 }
@@ -177,11 +147,7 @@ pub type Dimensions<'a> = &'a [(&'static str, &'a str)];
 /// Counts one, split by some dimensions. `about` names what it is about, for whoever reads the
 /// line; it is no dimension.
 pub fn count(metric: Metric, by: Dimensions<'_>, about: &str) {
-    if metric.calls_a_person() {
-        emit(&[(metric, 1), (Metric::WantsPerson, 1)], by, about);
-    } else {
-        emit(&[(metric, 1)], by, about);
-    }
+    emit(&[(metric, 1)], by, about);
 }
 
 /// Measures one or several values of the same thing. What is below zero, because a clock was set

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::attention::{Attention, Audit};
+use domain::attention::{Attention, AttentionId, Audit};
 use domain::booking::{Booking, Order, Unmatched};
+use domain::change::Change;
+use domain::event::Event;
 use domain::ids::OrderId;
 use domain::product::Product;
 use domain::task::Task;
@@ -13,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 use crate::schema::{
-    ATTENTION_SHARD, DUE_AT, DUE_SHARD, Key, PK, SHAPE, SHAPE_ATTRIBUTE, SK, due_shard,
+    ATTENTION_SHARD, DUE_AT, DUE_SHARD, EVENT, Key, PK, SHAPE, SHAPE_ATTRIBUTE, SK, due_shard,
 };
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -44,9 +46,18 @@ pub(crate) fn listed(booking: &Booking) -> Result<Item, StoreError> {
     encode(&Listed { booking_id: booking.booking_id.clone() }, key)
 }
 
-pub(crate) fn order(booking: &Booking, order: &Order) -> Result<Item, StoreError> {
-    let order = Order { revision: booking.version, ..order.clone() };
-    encode(&order, Key::order(&booking.booking_id, order.seq))
+/// A changed booking. What is told of its live order goes with it.
+pub(crate) fn changed_booking(change: &Change) -> Result<Item, StoreError> {
+    let live = change.booking.live_order.as_ref();
+    let event = live.and_then(|order| change.event_of(order));
+    Ok(telling(booking(&change.booking)?, event))
+}
+
+pub(crate) fn order(change: &Change, order: &Order) -> Result<Item, StoreError> {
+    let booking = &change.booking;
+    let stored = Order { revision: booking.version, ..order.clone() };
+    let item = encode(&stored, Key::order(&booking.booking_id, order.seq))?;
+    Ok(telling(item, change.event_of(order)))
 }
 
 pub(crate) fn made(booking: &Booking, id: &OrderId, order_seq: u32) -> Result<Item, StoreError> {
@@ -66,7 +77,7 @@ pub(crate) fn attention(attention: &Attention) -> Result<Item, StoreError> {
     let since_ms = attention.since.as_millisecond();
     item.insert(DUE_SHARD.to_owned(), AttributeValue::S(ATTENTION_SHARD.to_owned()));
     item.insert(DUE_AT.to_owned(), AttributeValue::N(since_ms.to_string()));
-    Ok(item)
+    Ok(telling(item, Some(&Event::needs_attention(attention))))
 }
 
 pub(crate) fn audit(audit: &Audit) -> Result<Item, StoreError> {
@@ -89,6 +100,40 @@ pub(crate) fn key(key: Key) -> Item {
         (PK.to_owned(), AttributeValue::S(key.pk)),
         (SK.to_owned(), AttributeValue::S(key.sk)),
     ])
+}
+
+/// The item with what its writing tells: the pipe of the template passes on what stands in it. The
+/// next write of the item tells something else, or nothing.
+pub(crate) fn telling(mut item: Item, event: Option<&Event>) -> Item {
+    if let Some(event) = event {
+        item.insert(EVENT.to_owned(), event_attribute(event));
+    }
+    item
+}
+
+/// Everything as text, and what does not apply as empty text: a pipe's template cannot leave a
+/// field out, and what it makes of an attribute that is not there is nowhere written.
+fn event_attribute(event: &Event) -> AttributeValue {
+    let Event { id, event_type, timestamp, booking_id, order_id, superseded_by, .. } = event;
+    let money = event.amount;
+    let fields = [
+        ("id", Some(id.clone())),
+        ("type", Some(event_type.as_str().to_owned())),
+        ("timestamp", Some(timestamp.to_string())),
+        ("booking_id", Some(booking_id.to_string())),
+        ("order_id", order_id.as_ref().map(ToString::to_string)),
+        ("superseded_by", superseded_by.as_ref().map(ToString::to_string)),
+        ("payment_id", event.payment_id.as_ref().map(ToString::to_string)),
+        ("refund_id", event.refund_id.as_ref().map(ToString::to_string)),
+        ("attention_id", event.attention_id.as_ref().map(AttentionId::to_path)),
+        ("quantity", event.quantity.map(|quantity| quantity.to_string())),
+        ("amount", money.map(|money| money.amount.to_string())),
+        ("currency", money.map(|money| money.currency.as_str().to_owned())),
+        ("reason", event.reason.clone()),
+        ("valid_until", event.valid_until.map(|end| end.to_string())),
+    ];
+    let text = |value: Option<String>| AttributeValue::S(value.unwrap_or_default());
+    AttributeValue::M(fields.map(|(name, value)| (name.to_owned(), text(value))).into())
 }
 
 fn encode<T: Serialize>(record: &T, at: Key) -> Result<Item, StoreError> {

@@ -108,7 +108,8 @@ impl Store {
         let unmatched = &change.unmatched;
         let writes = || -> Result<_, StoreError> {
             let read_version = unmatched.version.saturating_sub(1);
-            Ok(vec![self.put_under(items::unmatched(unmatched)?, read_version)?])
+            let item = items::telling(items::unmatched(unmatched)?, change.event.as_ref());
+            Ok(vec![self.put_under(item, read_version)?])
         };
         let writes = writes().map_err(CommitError::NotApplied)?;
         self.transact_with(writes, Besides::of_unmatched(change), request_token).await
@@ -117,9 +118,9 @@ impl Store {
     fn writes_of(&self, change: &Change) -> Result<Vec<TransactWriteItem>, StoreError> {
         let booking = &change.booking;
         let read_version = booking.version.saturating_sub(1);
-        let mut writes = vec![self.put_under(items::booking(booking)?, read_version)?];
+        let mut writes = vec![self.put_under(items::changed_booking(change)?, read_version)?];
         for order in &change.ended {
-            writes.push(self.put_order(booking, order)?);
+            writes.push(self.put_order(change, order)?);
         }
         if let Some((order_id, seq)) = &change.made {
             writes.push(self.put_new(items::made(booking, order_id, *seq)?)?);

@@ -35,6 +35,8 @@ pub const DUE_SHARDS: u32 = 4;
 pub const SHAPE: u32 = 1;
 /// The attribute that carries it.
 pub const SHAPE_ATTRIBUTE: &str = "shape";
+/// The attribute of what an item's writing tells the merchant's own systems.
+pub const EVENT: &str = "event";
 
 pub(crate) const ATTENTION: &str = "attention#";
 pub(crate) const AUDIT: &str = "audit#";

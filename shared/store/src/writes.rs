@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{
     Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use domain::attention::{Attention, AttentionId, Audit};
-use domain::booking::{Booking, Order};
+use domain::booking::Order;
 use domain::change::{Change, UnmatchedChange};
 use domain::ids::BookingId;
 use domain::task::{Task, TaskId};
@@ -148,10 +148,10 @@ impl Store {
     /// read beside the booking, and not at the same moment.
     pub(crate) fn put_order(
         &self,
-        booking: &Booking,
+        change: &Change,
         order: &Order,
     ) -> Result<TransactWriteItem, StoreError> {
-        let item = items::order(booking, order)?;
+        let item = items::order(change, order)?;
         match order.revision {
             0 => self.put_new(item),
             revision => self.put_if(item, "revision = :read", revision),

@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use domain::ids::Ids;
 use gateways::registry::Registry;
 use jiff::Timestamp;
+use runtime::deadline::Deadline;
 use runtime::deps::Deps;
 use runtime::transport::Transport;
 use serde_json::{Value, json};
@@ -45,6 +46,7 @@ thread_local! {
             ids: Ids::new(&[7; 32]).expect("a long secret"),
             clock: Arc::new(now),
             randomness: Arc::new(|| [7; 16]),
+            deadline: Deadline::NONE,
         };
         let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
         World { runtime, canned, deps }

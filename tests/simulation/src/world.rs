@@ -22,6 +22,7 @@ use local::dispatch::dispatch;
 use local::secrets;
 use local::stack::TABLE;
 use runtime::config::{Opened, open_secrets, sdk_behaviour};
+use runtime::deadline::Deadline;
 use runtime::deps::{Deps, Randomness};
 use runtime::transport::Transport;
 use serde_json::{Value, json};
@@ -172,6 +173,7 @@ impl World {
                 randomness: Arc::new(move || {
                     random.lock().unwrap_or_else(PoisonError::into_inner).bytes()
                 }),
+                deadline: Deadline::NONE,
             },
             simulator,
             watch,

@@ -4,6 +4,7 @@ use crate::attention::{Attention, AttentionId, DISPUTE, FOREIGN_REFUND, Subject}
 use crate::booking::{Booking, Order, Refund, RefundReason, RefundStatus, Unmatched};
 use crate::change::{Change, UnmatchedChange};
 use crate::decide::Env;
+use crate::event::Event;
 use crate::ids::{BookingId, PaymentId, RefundId};
 use crate::money::Money;
 use crate::task::{Record, Task, TaskId, TaskKind};
@@ -160,6 +161,10 @@ pub fn record_refund(
     }
     change.raised.extend(newly_raised(&booking.booking_id, record, &before, &next, env));
     change.cleared.extend(newly_cleared(&before, &next, env));
+    if newly_back(&before, &next) {
+        let order_id = Some(&order.order_id);
+        change.events.push(Event::payment_refunded(&booking.booking_id, order_id, &next));
+    }
     change.put_back(order);
     Some(change)
 }
@@ -192,6 +197,11 @@ fn newly_raised(
 fn newly_cleared(before: &Refund, next: &Refund, env: Env<'_>) -> Option<AttentionId> {
     let is_over = before.attention.is_some() && next.attention.is_none();
     is_over.then(|| AttentionId::of_task(&refund_task_id(next, env)))
+}
+
+/// Whether a refund's next state is the first to say that its money is back.
+fn newly_back(before: &Refund, next: &Refund) -> bool {
+    before.status != RefundStatus::Succeeded && next.status == RefundStatus::Succeeded
 }
 
 /// The task that gives a refund's money back, whatever attempt it is at.
@@ -242,6 +252,9 @@ pub fn record_unmatched_refund(
     }
     change.raised.extend(newly_raised(booking_id, Record::Unmatched, before, &next, env));
     change.cleared.extend(newly_cleared(before, &next, env));
+    if newly_back(before, &next) {
+        change.event = Some(Event::payment_refunded(booking_id, None, &next));
+    }
     change.unmatched.refund = next;
     Some(change)
 }

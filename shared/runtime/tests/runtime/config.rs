@@ -4,8 +4,8 @@ use std::error::Error;
 use std::process::Command;
 
 use runtime::config::{
-    CHECKOUT_URL, RETURN_URLS, SECRET_ARN, SECRETS, TABLE_NAME, open_secrets,
-    source_from_environment,
+    CHECKOUT_URL, ConfigError, GATEWAYS, GatewayChoice, RETURN_URLS, SECRET_ARN, SECRETS,
+    TABLE_NAME, open_secrets, source_from_environment,
 };
 use runtime::lambda::serve_events;
 use serde_json::{Value, json};
@@ -66,6 +66,42 @@ fn secrets_that_are_right_open_and_show_nothing() {
     assert!(!shown.contains(MARK), "{shown}");
     assert!(!shown.contains("PRIVATE KEY"), "{shown}");
     assert!(shown.contains("wechat_pay"), "{shown}");
+}
+
+#[test]
+fn gateways_to_use_are_names_between_commas() {
+    for names in ["wechat_pay", "alipay,wechat_pay"] {
+        assert!(GatewayChoice::read(names).is_ok(), "{names}");
+    }
+    for names in ["", ",", "alipay,", "alipay, wechat_pay", "Alipay", "alipay;wechat_pay"] {
+        let error = GatewayChoice::read(names).unwrap_err();
+        assert!(matches!(error, ConfigError::GatewayNames), "{names}: {error:?}");
+    }
+}
+
+#[test]
+fn a_gateway_to_use_that_the_secrets_lack_is_named() {
+    let open = |choice: GatewayChoice| choice.open(&secrets().to_string());
+    assert!(open(GatewayChoice::default()).is_ok());
+    assert!(open(GatewayChoice::read("wechat_pay").unwrap()).is_ok());
+    let error = open(GatewayChoice::read("wechat_pay,alipay").unwrap()).unwrap_err();
+    let expected = format!("gateways.alipay is missing, and {GATEWAYS} names it");
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_function_reads_which_gateways_to_use_from_its_environment() {
+    for (names, begins) in [
+        ("", "starts as "),
+        ("wechat_pay", "starts as "),
+        ("alipay", "gateways.alipay is missing"),
+        ("WeChat", "LATCHPAY_GATEWAYS is no list of gateways"),
+    ] {
+        let mut environment = environment();
+        environment.push((GATEWAYS, names.to_owned()));
+        let said = start_with(&environment);
+        assert!(said.starts_with(begins), "{names}: {said}");
+    }
 }
 
 #[test]
