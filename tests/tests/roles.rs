@@ -55,6 +55,7 @@ async fn bookings(world: &World) {
     let made = window.code_for(1).await;
     expect(200, window.cancel_order(&made["order"]["order_id"]).await);
     expect(200, window.cancel().await);
+    window.link().await;
     expect(200, window.client.get("/v1/bookings").await.unwrap());
     let tag = window.look_unless("\"none\"").await.headers["etag"].clone();
     assert_eq!(window.look_unless(tag.to_str().unwrap()).await.status, 304);
@@ -132,6 +133,16 @@ async fn bills(world: &World) {
     }
 }
 
+/// What operators read.
+async fn operations(world: &World) {
+    let window = world.booking_of("dora", "desk-order").await;
+    window.code_for(1).await;
+    let (_, booking_id) = window.path.rsplit_once('/').unwrap();
+    for what in [&format!("bookings/{booking_id}"), "tasks", "figures"] {
+        expect(200, world.admin().get(format!("/v1/operations/{what}")).await.unwrap());
+    }
+}
+
 #[tokio::test]
 async fn every_role_allows_what_its_function_does_and_nothing_else() {
     let world = quiet_world().await;
@@ -142,6 +153,7 @@ async fn every_role_allows_what_its_function_does_and_nothing_else() {
     money_that_goes_back(&world).await;
     work_that_is_raised_and_ends(&world).await;
     bills(&world).await;
+    operations(&world).await;
     let used = world.roles.used();
     for (role, allowed) in &*ALLOWED {
         let used = used.get(role).cloned().unwrap_or_default();

@@ -256,7 +256,7 @@ fn click(quoted: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn products_and_attention_answer_as_on_the_laptop() {
+async fn products_attention_and_operations_answer_as_on_the_laptop() {
     let deployment = Deployment::start().await;
     let mut products = deployment.sandbox("products").await;
     let described = Ask::get("/v1/openapi.json").as_caller(None);
@@ -287,6 +287,14 @@ async fn products_and_attention_answer_as_on_the_laptop() {
     let nothing = format!("/v1/attention/{0}/refund-{0}/retry", "a".repeat(32));
     let retry = Ask::post(nothing, &json!({})).as_caller(Some("admin"));
     deployment.same(&mut attention, 404, retry).await;
+
+    let mut operations = deployment.sandbox("operations").await;
+    deployment.same(&mut operations, 403, Ask::get("/v1/operations/tasks")).await;
+    let read = |path: &str| Ask::get(path).as_caller(Some("admin"));
+    deployment.same(&mut operations, 200, read("/v1/operations/tasks")).await;
+    deployment.same(&mut operations, 200, read("/v1/operations/figures")).await;
+    let nothing = format!("/v1/operations/bookings/{}", "a".repeat(32));
+    deployment.same(&mut operations, 404, read(&nothing)).await;
 }
 
 #[tokio::test]

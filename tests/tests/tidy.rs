@@ -346,15 +346,19 @@ fn no_float_stands_outside_the_simulator_and_tests() {
 }
 
 #[test]
-fn the_store_scans_for_the_comparison_of_bills_alone() {
+fn the_store_scans_for_the_comparison_of_bills_and_for_figures_alone() {
     let mut sources = files("shared/store/src", &["rs"]);
     sources.retain(|(name, _)| name != "shared/store/src/captures.rs");
     check(lines(&sources, |line| line.contains(".scan(")));
-    let everywhere = files(".", &["rs"]).into_iter().filter(|(name, _)| {
-        let may = ["functions/reconcile/", "shared/store/", "tests/"];
-        !may.iter().any(|one| name.starts_with(one))
-    });
-    check(lines(&everywhere.collect::<Vec<_>>(), |line| line.contains("captures_page")));
+    for (call, caller) in
+        [("captures_page", "functions/reconcile/"), ("records_page", "functions/operations/")]
+    {
+        let everywhere = files(".", &["rs"]).into_iter().filter(|(name, _)| {
+            let may = [caller, "shared/store/", "tests/"];
+            !may.iter().any(|one| name.starts_with(one))
+        });
+        check(lines(&everywhere.collect::<Vec<_>>(), |line| line.contains(call)));
+    }
 }
 
 /// A build script, or what build scripts share: it speaks to Cargo by its environment, before
@@ -404,8 +408,10 @@ fn the_domain_and_the_gateways_do_nothing_but_compute() {
 
 // The template and the documents.
 
-/// The one function that reads the whole table, once a day.
-const READS_THE_TABLE: &str = "ReconcileFunction";
+/// The functions that may read the whole table: once a day, and a page a request.
+const READ_THE_TABLE: [&str; 2] = ["ReconcileFunction", "OperationsFunction"];
+/// The one function that runs long.
+const RUNS_LONG: &str = "ReconcileFunction";
 
 #[test]
 fn every_function_has_a_block_in_the_template_and_every_block_a_function() {
@@ -527,7 +533,7 @@ fn permissions_name_their_actions_and_resources() {
     check(complaints);
     for (resource, block) in functions() {
         let scans = block.contains("dynamodb:Scan");
-        assert_eq!(scans, resource == READS_THE_TABLE, "{resource} may scan");
+        assert_eq!(scans, READ_THE_TABLE.contains(&resource.as_str()), "{resource} may scan");
         assert!(block.contains("dynamodb:"), "{resource} names no action");
     }
     let managed = ["ManagedPolicy", "FullAccess", "CrudPolicy", "arn:aws:iam::aws"];
@@ -553,7 +559,7 @@ fn every_function_may_read_the_secret_and_nothing_more_of_secrets_manager() {
 #[test]
 fn no_function_outlives_what_a_create_may_take() {
     for (resource, block) in functions() {
-        if resource == READS_THE_TABLE {
+        if resource == RUNS_LONG {
             continue; // It has no part in creating, as the next test says.
         }
         let timeouts = values(&block, "Timeout");
@@ -561,6 +567,18 @@ fn no_function_outlives_what_a_create_may_take() {
         let timeout: u32 = timeout.parse().unwrap();
         assert!(timeout <= FUNCTION_TIMEOUT_S_MAX, "{resource} runs {timeout} s");
     }
+}
+
+#[test]
+fn the_function_that_shows_operators_what_is_stored_may_only_read() {
+    let functions = functions();
+    let actions = functions["OperationsFunction"].matches("dynamodb:").count();
+    let reads = ["BatchGetItem", "GetItem", "Query", "Scan"];
+    let reads = reads.map(|read| {
+        let action = format!("dynamodb:{read}\n");
+        functions["OperationsFunction"].matches(&action).count()
+    });
+    assert_eq!(reads.iter().sum::<usize>(), actions);
 }
 
 #[test]

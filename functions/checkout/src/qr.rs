@@ -73,7 +73,7 @@ mod tests {
                 .filter_map(|number| number.parse().ok())
                 .collect();
             let [x, y, length, ..] = numbers[..] else { panic!("{run}") };
-            modules[y][x..x + length].fill(true);
+            modules[y][x..x.saturating_add(length)].fill(true);
         }
         modules
     }
@@ -82,7 +82,7 @@ mod tests {
     fn scanned(svg: &str) -> String {
         const PIXELS: usize = 4;
         let modules = modules(svg);
-        let side = modules.len() * PIXELS;
+        let side = modules.len().saturating_mul(PIXELS);
         let shade = |x: usize, y: usize| if modules[y / PIXELS][x / PIXELS] { 0 } else { 255 };
         let mut image = rqrr::PreparedImage::prepare_from_greyscale(side, side, shade);
         let grids = image.detect_grids();

@@ -42,6 +42,7 @@ pub(crate) const ATTENTION: &str = "attention#";
 pub(crate) const AUDIT: &str = "audit#";
 pub(crate) const SUMMARY: &str = "summary";
 pub(crate) const ORDER: &str = "order#";
+pub(crate) const TASK: &str = "task#";
 pub(crate) const UNMATCHED: &str = "unmatched#";
 const PRODUCT: &str = "product";
 
@@ -80,15 +81,15 @@ impl Key {
     }
 
     pub(crate) fn task(booking_id: &BookingId, task: &TaskId) -> Self {
-        Self::new(partition(booking_id.key()), format!("task#{}", task.as_str()))
+        Self::new(partition(booking_id.key()), format!("{TASK}{}", task.as_str()))
     }
 
     pub(crate) fn attention(booking_id: &BookingId, id: &AttentionId) -> Self {
-        Self::attention_by_key(booking_id.key(), id)
+        Self::in_booking(booking_id.key(), format!("{ATTENTION}{}", id.as_str()))
     }
 
-    pub(crate) fn attention_by_key(booking_key: &str, id: &AttentionId) -> Self {
-        Self::new(partition(booking_key), format!("{ATTENTION}{}", id.as_str()))
+    pub(crate) fn in_booking(booking_key: &str, sk: String) -> Self {
+        Self::new(partition(booking_key), sk)
     }
 
     pub(crate) fn audit(booking_id: &BookingId, at_ms: i64, id: &AttentionId) -> Self {

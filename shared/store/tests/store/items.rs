@@ -293,6 +293,10 @@ async fn an_item_of_a_later_shape_or_of_none_is_refused_by_every_reader() {
             refused("attention of", store.attention_of(id).await.map(drop));
             refused("attention page", store.attention_page(None).await.map(drop));
             refused("audits", store.audits_of(id).await.map(drop));
+            refused("orders", store.orders_from(id, 0).await.map(drop));
+            refused("tasks", store.tasks_of(id).await.map(drop));
+            refused("unmatched of", store.unmatched_of(id.key()).await.map(drop));
+            refused("records", store.records_page(None).await.map(drop));
             let pk = format!("booking#{}", id.key());
             let key = Key { pk, sk: format!("task#{}", task.id().as_str()) };
             let due = DueTask { key, due_at_ms: task.due_at.as_millisecond() };
