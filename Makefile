@@ -10,6 +10,7 @@ LAMBDA_VENV := .tools/lambda
 ARCH ?= arm64
 SCHEMATHESIS := .tools/schemathesis
 DENY_VENV := .tools/deny-venv
+BROWSER := .tools/browser
 # How long `make fuzz` runs each target, in seconds, and which targets; all of them unless named.
 FUZZ_S ?= 60
 FUZZ_TARGETS ?=
@@ -26,11 +27,11 @@ GATEWAY_TESTS := flows consistency idempotency notifications settle windows atte
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
 .PHONY: test lint fmt fmt-check build test-rust test-gateways guards-stand template readme \
-	sdk-clients schemathesis smoke lambda sam-build watch simulate model guards costs soak fuzz \
-	deny demo run clean-data
+	sdk-clients schemathesis browser pictures smoke lambda sam-build watch simulate model guards \
+	costs soak fuzz deny demo run clean-data
 
 test: fmt-check lint build test-rust test-gateways guards-stand template readme sdk-clients \
-	schemathesis smoke deny
+	schemathesis browser smoke deny
 
 fmt:
 	$(CARGO) fmt --all
@@ -68,6 +69,14 @@ sdk-clients: build
 # A minute of made-up requests, whose answers must be what docs/openapi.yaml says.
 schemathesis: build
 	PYTHON=$(PYTHON) $(PYTHON) scripts/check-openapi.py $(BINARY) $(SCHEMATHESIS)
+
+# The pages in Debian's Chromium, which is installed where it is missing and may be.
+browser: build
+	PYTHON=$(PYTHON) $(PYTHON) scripts/browser.py $(BINARY) $(BROWSER) tests
+
+# The README's pictures, from the real pages.
+pictures: build
+	PYTHON=$(PYTHON) $(PYTHON) scripts/browser.py $(BINARY) $(BROWSER) pictures
 
 # The binaries that are deployed, built for this machine, behind a Lambda of our own.
 smoke: build

@@ -18,7 +18,8 @@ const COLUMNS_MAX: usize = 100;
 /// Folders that hold what is made or kept, and not what is written.
 const NOT_OURS: [&str; 6] = ["target", ".git", ".tools", ".latchpay", ".aws-sam", "node_modules"];
 /// What is stored as text.
-const TEXTS: [&str; 9] = ["rs", "md", "toml", "yaml", "yml", "json", "py", "sh", "txt"];
+const TEXTS: [&str; 12] =
+    ["rs", "md", "toml", "yaml", "yml", "json", "py", "sh", "txt", "html", "css", "js"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -301,7 +302,8 @@ fn every_test_that_the_rules_name_exists() {
 
 #[test]
 fn no_line_is_wider_than_a_page() {
-    check(lines(&files(".", &["rs"]), |line| line.chars().count() > COLUMNS_MAX));
+    let files = files(".", &["rs", "html", "css", "js"]);
+    check(lines(&files, |line| line.chars().count() > COLUMNS_MAX));
 }
 
 #[test]
