@@ -17,14 +17,18 @@ FUZZ_TARGETS ?=
 # How many seeds `make simulate` plays, and the document that gets the figures, if any.
 SEEDS ?= 1000
 INTO ?=
+# Prices and assumptions that `make costs` replaces, as name=value, and whether it writes the pages.
+SET ?=
+WRITE ?=
 # The tests over HTTP that hold at every gateway. `test-rust` runs them at WeChat Pay.
-GATEWAY_TESTS := flows consistency idempotency notifications settle windows attention reconcile
+GATEWAY_TESTS := flows consistency idempotency notifications settle windows attention reconcile \
+	restore
 # Built with the tests, with the features that they have: nothing is compiled twice.
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
 .PHONY: test lint fmt fmt-check build test-rust test-gateways guards-stand template readme \
 	sdk-clients schemathesis browser pictures smoke lambda sam-build watch simulate model guards \
-	soak fuzz deny demo run clean-data
+	costs soak fuzz deny demo run clean-data
 
 test: fmt-check lint build test-rust test-gateways guards-stand template readme sdk-clients \
 	schemathesis browser smoke deny
@@ -99,6 +103,10 @@ simulate:
 # Every state of the small worlds: see docs/model.md. `make test` visits a part of them.
 model:
 	$(CARGO) run $(CARGO_FLAGS) --profile simulate -p model
+
+# What a checkout costs: see docs/costs.md. `make test` checks that the pages say it.
+costs:
+	$(CARGO) run $(CARGO_FLAGS) -p costs -- $(addprefix --set ,$(SET)) $(if $(WRITE),--write)
 
 # Takes each guard of the rules out of a copy: something must fail. Half an hour on two cores.
 guards:

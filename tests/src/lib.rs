@@ -41,6 +41,7 @@ impl World {
 
     /// A fresh stack whose options a test changes first.
     pub async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
+        lines::listen();
         let mut options = Options::in_memory();
         change(&mut options);
         let roles = Roles::default();
@@ -420,6 +421,7 @@ pub async fn refused_unchanged(
     expect_problem(status, code, reply)
 }
 
+pub mod backup;
 pub mod books;
 pub mod contract;
 pub mod events;

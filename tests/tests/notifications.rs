@@ -793,6 +793,12 @@ async fn unmatched_money_that_the_gateway_captured_goes_back_in_full() {
         assert!(text(&refund["refund_no"]).starts_with(refund_id.as_str()));
         assert_eq!(refund["status"], *status);
     }
+    let mut told = world.events();
+    told.retain(|event| event["type"] == "payment.refunded");
+    assert_eq!(told.len(), 1, "{told:#?}");
+    let told = &told[0]["data"];
+    assert_eq!((&told["order_id"], &told["reason"]), (&json!(""), &json!("unmatched")));
+    assert_eq!((&told["payment_id"], &told["amount"]), (&json!(lost.payment_id), &json!("1280")));
 }
 
 /// Creates a payment at the gateway with our own credentials and answers its code.

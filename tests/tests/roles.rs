@@ -143,16 +143,6 @@ async fn bills(world: &World) {
     }
 }
 
-/// What operators read.
-async fn operations(world: &World) {
-    let window = world.booking_of("dora", "desk-order").await;
-    window.code_for(1).await;
-    let (_, booking_id) = window.path.rsplit_once('/').unwrap();
-    for what in [&format!("bookings/{booking_id}"), "tasks", "figures"] {
-        expect(200, world.admin().get(format!("/v1/operations/{what}")).await.unwrap());
-    }
-}
-
 #[tokio::test]
 async fn every_role_allows_what_its_function_does_and_nothing_else() {
     let world = quiet_world().await;
@@ -164,7 +154,6 @@ async fn every_role_allows_what_its_function_does_and_nothing_else() {
     operations(&world).await;
     work_that_is_raised_and_ends(&world).await;
     bills(&world).await;
-    operations(&world).await;
     let used = world.roles.used();
     for (role, allowed) in &*ALLOWED {
         let used = used.get(role).cloned().unwrap_or_default();
