@@ -14,6 +14,7 @@ from windows import Wallet
 FOLDER = pathlib.Path("docs/pictures")
 PHONE = {"width": 390, "height": 900}
 TABLE = {"width": 780, "height": 530}
+DESK = {"width": 1000, "height": 760}
 # How fine the screen is: text stays sharp, and pictures small.
 SCALE = 1.5
 # The space between two windows, in pixels of the picture.
@@ -73,6 +74,14 @@ def wallet(stack, shop, old, new):
     shown.act(new, "pay").until(new, "paid")
 
 
+def operator(stack, shop, booking_id):
+    page = shop.device(viewport=DESK, scale=1).new_page()
+    page.goto(f"/operator#token=dev:admin&booking={booking_id}")
+    expect(page.locator("#booking")).to_have_attribute("data-state", "ready")
+    expect(page.locator("#timeline [data-what=refund_succeeded]")).to_be_visible()
+    keep("operator", taken(page))
+
+
 def main():
     stack = Stack(os.environ["LATCHPAY"])
     try:
@@ -83,6 +92,7 @@ def main():
             shop = Shop(stack, browser)
             booking_id, old, new = two_windows(stack, shop)
             wallet(stack, shop, old, new)
+            operator(stack, shop, booking_id)
             shop.close()
             browser.close()
     finally:

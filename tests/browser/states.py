@@ -11,9 +11,9 @@ def open_window(stack, shop, product_id="desk-order", device=None):
     return booking_id, window
 
 
-def with_code(stack, shop, product_id="desk-order", device=None):
+def with_code(stack, shop, product_id="desk-order", device=None, gateway="wechat_pay"):
     booking_id, window = open_window(stack, shop, product_id, device)
-    window.choose(2).at("wechat_pay").show_code().until("code")
+    window.choose(2).at(gateway).show_code().until("code")
     return booking_id, window
 
 
