@@ -298,6 +298,20 @@ async fn products_attention_and_operations_answer_as_on_the_laptop() {
 }
 
 #[tokio::test]
+async fn pages_and_operations_answer_as_on_the_laptop() {
+    let deployment = Deployment::start().await;
+    let mut checkout = deployment.sandbox("checkout").await;
+    deployment.same(&mut checkout, 200, Ask::get("/checkout").as_caller(None)).await;
+    let mut operations = deployment.sandbox("operations").await;
+    deployment.same(&mut operations, 200, Ask::get("/operator").as_caller(None)).await;
+    let tasks = "/v1/operations/tasks";
+    deployment.same(&mut operations, 403, Ask::get(tasks)).await;
+    let seen = Ask::get(tasks).as_caller(Some("admin"));
+    deployment.same(&mut operations, 200, seen.clone()).await;
+    deployment.same(&mut operations, 200, seen).await;
+}
+
+#[tokio::test]
 async fn what_the_binaries_make_the_laptop_finds_made() {
     let deployment = Deployment::start().await;
     let mut bookings = deployment.sandbox("bookings").await;
