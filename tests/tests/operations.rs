@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::Client as StoreClient;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::ids::{Echo, OrderId, PaymentId, RefundId, RefundNumber};
+use http::Method;
 use jiff::tz::TimeZone;
+use local::client::Call;
 use local::stack::TABLE;
+use operations::PAGE;
 use serde_json::{Value, json};
 use store::bookings::ORDERS_MAX;
 use tests::gateway::{refuse_refund, relent};
@@ -16,6 +19,8 @@ use tests::{
 };
 
 const TASKS: &str = "/v1/operations/tasks";
+/// The longest that the page may be, compressed, in bytes.
+const PAGE_LEN_MAX: usize = 32 * 1_024;
 const FIGURES: &str = "/v1/operations/figures";
 
 fn of_booking(reference: &str) -> String {
@@ -69,6 +74,29 @@ async fn only_who_may_see_what_waits_may_read_what_is_stored() {
     }
     expect_problem(404, "not_found", world.admin().get(&unknown).await.unwrap());
     read(&world, &own).await;
+}
+
+#[tokio::test]
+async fn the_page_is_open_to_everybody_and_runs_and_calls_nothing_of_others() {
+    let world = World::start_unsettled().await;
+    for client in [world.nobody(), world.nobody().as_customer("alice"), world.admin()] {
+        let ask = || Call::new(Method::GET, "/operator").header("accept-encoding", "gzip, br");
+        let page = client.send(ask()).await.unwrap();
+        assert_eq!((page.status, &page.headers["content-encoding"]), (200, &"br".parse().unwrap()));
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        for rule in [
+            "default-src 'none'",
+            "connect-src 'self'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+        ] {
+            assert!(policy.contains(rule), "{policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{policy}");
+        let again = ask().header("if-none-match", page.headers["etag"].to_str().unwrap());
+        assert_eq!(client.send(again).await.unwrap().status, 304);
+    }
+    assert!(PAGE.brotli.len() < PAGE_LEN_MAX, "{} bytes", PAGE.brotli.len());
 }
 
 // ---- A booking ----

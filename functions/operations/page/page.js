@@ -195,6 +195,9 @@ async function release() {
     byId("release-confirm").disabled = false;
     if (error.status === 401) {
       signOut(error.message);
+    } else if (error.status === 404) {
+      tell("release", new Failure(text("gone"), 404));
+      loadLists();
     } else {
       tell("release", error);
     }
