@@ -8,7 +8,7 @@ use runtime::deps::Deps;
 use runtime::serve::{Handled, Handler, answer};
 
 /// Every function that serves HTTP, by its name.
-pub const FUNCTIONS: [(&str, Handler); 8] = [
+pub const FUNCTIONS: [(&str, Handler); 9] = [
     ("products", products::handle),
     ("bookings", bookings::handle),
     ("quote", quote::handle),
@@ -16,6 +16,7 @@ pub const FUNCTIONS: [(&str, Handler); 8] = [
     ("generate-payment", generate_payment::handle),
     ("checkout", checkout::handle),
     ("attention", attention::handle),
+    ("operations", operations::handle),
     ("callback", callback::handle),
 ];
 

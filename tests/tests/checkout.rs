@@ -254,6 +254,7 @@ async fn a_link_opens_no_route_that_a_jwt_opens() {
             .path
             .replace("{product_id}", "desk-order")
             .replace("{booking_id}", booking_id)
+            .replace("{reference}", booking_id)
             .replace("{order_id}", &order_id)
             .replace("{attention_id}", &format!("refund-{order_id}"));
         let call = Call::new(route.method.parse().unwrap(), &path);

@@ -57,6 +57,8 @@ async fn bookings(world: &World) {
     expect(200, window.cancel().await);
     window.link().await;
     expect(200, window.client.get("/v1/bookings").await.unwrap());
+    let link = window.post("checkout-link", &json!({})).await;
+    assert!(matches!(link.status, 200 | 201), "{link:?}");
     let tag = window.look_unless("\"none\"").await.headers["etag"].clone();
     assert_eq!(window.look_unless(tag.to_str().unwrap()).await.status, 304);
 }
@@ -105,6 +107,16 @@ async fn money_that_goes_back(world: &World) {
     world.settle().await;
 }
 
+/// What an operator reads beside what waits.
+async fn operations(world: &World) {
+    let window = world.booking_of("grace", "desk-order").await;
+    window.code_for(1).await;
+    let booking = format!("/v1/operations/bookings/{}", window.booking_id());
+    for path in [booking.as_str(), "/v1/operations/tasks", "/v1/operations/figures"] {
+        expect(200, world.admin().get(path).await.unwrap());
+    }
+}
+
 /// A code that cannot be closed is raised after many tries, and comes off the list when it is.
 async fn work_that_is_raised_and_ends(world: &World) {
     let window = world.booking_of("erin", "desk-order").await;
@@ -141,6 +153,7 @@ async fn every_role_allows_what_its_function_does_and_nothing_else() {
     windows_that_ask_again(&world).await;
     bookings(&world).await;
     money_that_goes_back(&world).await;
+    operations(&world).await;
     work_that_is_raised_and_ends(&world).await;
     bills(&world).await;
     let used = world.roles.used();

@@ -13,7 +13,7 @@ use domain::ids::BookingId;
 use http::StatusCode;
 use runtime::deps::Deps;
 use runtime::serve::Handled;
-use store::attention::PageStart;
+use store::index::PageStart;
 
 use crate::release::release;
 
@@ -41,6 +41,10 @@ pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
             | Route::MakeLink(_)
             | Route::GetCheckoutPage
             | Route::DrawCode(_)
+            | Route::GetOperatorPage
+            | Route::InspectBooking(_)
+            | Route::ListTasks
+            | Route::GetFigures
             | Route::Callback(_) => Err(Problem::NotFound),
         }
     })

@@ -45,6 +45,10 @@ pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
             | Route::ListAttention
             | Route::GetAttention(_)
             | Route::ReleaseAttention(..)
+            | Route::GetOperatorPage
+            | Route::InspectBooking(_)
+            | Route::ListTasks
+            | Route::GetFigures
             | Route::Callback(_) => Err(Problem::NotFound),
         }
     })

@@ -73,7 +73,7 @@ mod tests {
                 .filter_map(|number| number.parse().ok())
                 .collect();
             let [x, y, length, ..] = numbers[..] else { panic!("{run}") };
-            modules[y][x..][..length].fill(true);
+            modules[y][x..x.saturating_add(length)].fill(true);
         }
         modules
     }

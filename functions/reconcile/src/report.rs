@@ -1,7 +1,8 @@
 //! What a comparison came to, as JSON.
 
+use api::view::SumsView;
 use domain::gateway::GatewayName;
-use domain::money::{Currency, Money};
+use domain::money::Money;
 use domain::reconcile::{BillRow, Found, OnlyHere, Open, RowKind, Sums, Tally};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -69,13 +70,6 @@ pub struct TallyView {
     refunds: SumsView,
 }
 
-/// A count, and a sum for each currency in minor units.
-#[derive(Serialize, Default, Debug)]
-pub struct SumsView {
-    count: u64,
-    amounts: Vec<Money>,
-}
-
 /// Which way a row is not in both.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Debug)]
 #[serde(rename_all = "snake_case")]
@@ -108,16 +102,6 @@ pub struct RowView {
 impl From<&Tally> for TallyView {
     fn from(tally: &Tally) -> Self {
         Self { payments: (&tally.payments).into(), refunds: (&tally.refunds).into() }
-    }
-}
-
-impl From<&Sums> for SumsView {
-    fn from(sums: &Sums) -> Self {
-        let amounts = sums
-            .amounts
-            .iter()
-            .filter_map(|(currency, amount)| Some(Money::new(*amount, Currency::parse(currency)?)));
-        Self { count: sums.count, amounts: amounts.collect() }
     }
 }
 

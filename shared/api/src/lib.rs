@@ -2,6 +2,7 @@
 //!
 //! What a caller may send and will read is decided here, free of Lambda and AWS.
 
+pub mod cursor;
 pub mod link;
 pub mod page;
 pub mod problem;

@@ -2,7 +2,7 @@
 
 use domain::attention::{Action, AttentionId};
 use domain::gateway::GatewayName;
-use domain::ids::{BookingId, OrderId};
+use domain::ids::{BookingId, BookingReference, OrderId};
 use http::Method;
 
 use crate::problem::Problem;
@@ -35,7 +35,7 @@ pub enum Access {
 pub const LINK_PREFIX: &str = "/v1/checkout/";
 
 /// Every route.
-pub const ROUTES: [RouteSpec; 26] = [
+pub const ROUTES: [RouteSpec; 30] = [
     open("GET", "/v1/openapi.json", "products"),
     route("GET", "/v1/products/{product_id}", "products"),
     route("PUT", "/v1/products/{product_id}", "products"),
@@ -61,6 +61,10 @@ pub const ROUTES: [RouteSpec; 26] = [
     route("GET", "/v1/attention/{booking_id}", "attention"),
     route("POST", "/v1/attention/{booking_id}/{attention_id}/retry", "attention"),
     route("POST", "/v1/attention/{booking_id}/{attention_id}/resolve", "attention"),
+    open("GET", "/operator", "operations"),
+    route("GET", "/v1/operations/bookings/{reference}", "operations"),
+    route("GET", "/v1/operations/tasks", "operations"),
+    route("GET", "/v1/operations/figures", "operations"),
     open("POST", "/v1/callbacks/{gateway}", "callback"),
 ];
 
@@ -115,6 +119,14 @@ pub enum Route {
     GetAttention(BookingId),
     /// Does something about what waits.
     ReleaseAttention(BookingId, AttentionId, Action),
+    /// Reads the operator's page.
+    GetOperatorPage,
+    /// Reads all that is stored of a booking.
+    InspectBooking(BookingReference),
+    /// Lists the tasks.
+    ListTasks,
+    /// Adds up the figures of a day.
+    GetFigures,
     /// A gateway's notification.
     Callback(GatewayName),
 }
@@ -148,6 +160,8 @@ impl Route {
                 Self::of_link(method, BookingId::parse(id)?, rest)
             }
             (_, ["", "v1", "attention", rest @ ..]) => Self::of_attention(method, rest),
+            ("GET", ["", "operator"]) => Some(Self::GetOperatorPage),
+            ("GET", ["", "v1", "operations", rest @ ..]) => Self::of_operations(rest),
             ("POST", ["", "v1", "callbacks", gateway]) => {
                 Some(Self::Callback(GatewayName::parse(gateway)?))
             }
@@ -192,6 +206,17 @@ impl Route {
         }
     }
 
+    fn of_operations(rest: &[&str]) -> Option<Self> {
+        match rest {
+            ["bookings", reference] => {
+                Some(Self::InspectBooking(BookingReference::parse(reference)?))
+            }
+            ["tasks"] => Some(Self::ListTasks),
+            ["figures"] => Some(Self::GetFigures),
+            _ => None,
+        }
+    }
+
     /// The route's own name, in metrics.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -214,6 +239,10 @@ impl Route {
             Self::ListAttention => "list_attention",
             Self::GetAttention(_) => "get_attention",
             Self::ReleaseAttention(..) => "release_attention",
+            Self::GetOperatorPage => "get_operator_page",
+            Self::InspectBooking(_) => "inspect_booking",
+            Self::ListTasks => "list_tasks",
+            Self::GetFigures => "get_figures",
             Self::Callback(_) => "callback",
         }
     }
@@ -232,7 +261,8 @@ impl Route {
             | Self::MakeLink(id)
             | Self::DrawCode(id)
             | Self::GetAttention(id)
-            | Self::ReleaseAttention(id, ..) => Some(id),
+            | Self::ReleaseAttention(id, ..)
+            | Self::InspectBooking(BookingReference::Id(id)) => Some(id),
             Self::GetDescription
             | Self::GetProduct(_)
             | Self::PutProduct(_)
@@ -240,6 +270,10 @@ impl Route {
             | Self::ListBookings
             | Self::GetCheckoutPage
             | Self::ListAttention
+            | Self::GetOperatorPage
+            | Self::InspectBooking(BookingReference::Refund(_) | BookingReference::Echo(_))
+            | Self::ListTasks
+            | Self::GetFigures
             | Self::Callback(_) => None,
         }
     }
@@ -266,7 +300,11 @@ impl Route {
             | Self::DrawCode(_)
             | Self::ListAttention
             | Self::GetAttention(_)
-            | Self::ReleaseAttention(..) => None,
+            | Self::ReleaseAttention(..)
+            | Self::GetOperatorPage
+            | Self::InspectBooking(_)
+            | Self::ListTasks
+            | Self::GetFigures => None,
         }
     }
 
@@ -286,6 +324,10 @@ impl Route {
             Self::GeneratePayment(_) => "generate-payment",
             Self::MakeLink(_) | Self::GetCheckoutPage | Self::DrawCode(_) => "checkout",
             Self::ListAttention | Self::GetAttention(_) | Self::ReleaseAttention(..) => "attention",
+            Self::GetOperatorPage
+            | Self::InspectBooking(_)
+            | Self::ListTasks
+            | Self::GetFigures => "operations",
             Self::Callback(_) => "callback",
         }
     }
@@ -304,6 +346,7 @@ mod tests {
                 .replace("{booking_id}", &"a".repeat(32))
                 .replace("{order_id}", &"b".repeat(32))
                 .replace("{attention_id}", &format!("refund-{}", "c".repeat(32)))
+                .replace("{reference}", &"d".repeat(62))
                 .replace("{gateway}", "wechat_pay");
             let route = Route::parse(&spec.method.parse().unwrap(), &path).unwrap();
             assert_eq!(route.function(), spec.function, "{spec:?}");
@@ -349,6 +392,8 @@ mod tests {
             ("POST", "/v1/attention"),
             ("GET", "/v1/attention/"),
             ("GET", "/v1/attention/123"),
+            ("POST", "/v1/operations/tasks"),
+            ("GET", "/v1/operations/bookings/123"),
         ] {
             let method: Method = method.parse().unwrap();
             assert!(matches!(Route::parse(&method, path), Err(Problem::NotFound)), "{path}");

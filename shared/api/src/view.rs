@@ -4,13 +4,14 @@
 use domain::attention::{Action, Attention, Audit, Subject};
 use domain::booking::{
     Booking, EndReason, Order, OrderStatus, Payment, PaymentStatus, Refund, RefundReason,
-    RefundStatus, StatusNow,
+    RefundStatus, StatusNow, Term,
 };
 use domain::gateway::GatewayName;
 use domain::ids::{BookingId, OrderId, PaymentId, RefundId};
 use domain::money::{Currency, Money};
 use domain::product::{Flow, Kind, LatePayment, PriceCheck, Product, Tier, Unit};
 use domain::quote::{Offer, Quote};
+use domain::reconcile::Sums;
 use domain::task::Record;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -83,6 +84,12 @@ pub struct TermView {
     valid_until: Timestamp,
 }
 
+impl From<Term> for TermView {
+    fn from(term: Term) -> Self {
+        Self { starts_at: term.starts_at, valid_until: term.valid_until }
+    }
+}
+
 /// A booking.
 #[derive(Serialize, Debug)]
 pub struct BookingView {
@@ -120,9 +127,7 @@ impl BookingView {
             product_id: booking.product_id.clone(),
             status: booking.status_at(on.now),
             version: booking.version,
-            term: booking
-                .term
-                .map(|term| TermView { starts_at: term.starts_at, valid_until: term.valid_until }),
+            term: booking.term.map(TermView::from),
             renewals: booking.renewals,
             live_order: live.map(|order| OrderView::of(booking, order, on)),
             orders: None,
@@ -256,11 +261,10 @@ pub struct RefundView {
 
 impl RefundView {
     fn of(refund: &Refund) -> Self {
-        let flagged = refund.attention.is_some() && refund.status != RefundStatus::Succeeded;
         Self {
             refund_id: refund.refund_id.clone(),
             payment_id: refund.payment_id.clone(),
-            status: if flagged { RefundStatus::NeedsAttention } else { refund.status },
+            status: refund.shown_status(),
             amount: refund.amount,
             reason: refund.reason,
             updated_at: refund.updated_at,
@@ -411,5 +415,22 @@ impl From<&Audit> for AuditView {
             since: audit.since,
             at: audit.at,
         }
+    }
+}
+
+/// A count, and a sum for each currency in minor units.
+#[derive(Serialize, Default, Debug)]
+pub struct SumsView {
+    count: u64,
+    amounts: Vec<Money>,
+}
+
+impl From<&Sums> for SumsView {
+    fn from(sums: &Sums) -> Self {
+        let amounts = sums
+            .amounts
+            .iter()
+            .filter_map(|(currency, amount)| Some(Money::new(*amount, Currency::parse(currency)?)));
+        Self { count: sums.count, amounts: amounts.collect() }
     }
 }

@@ -173,6 +173,19 @@ pub enum EndReason {
     BookingCancelled,
 }
 
+impl EndReason {
+    /// The reason as items and answers spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unpaid => "unpaid",
+            Self::LatePayment => "late_payment",
+            Self::OrderCancelled => "order_cancelled",
+            Self::BookingCancelled => "booking_cancelled",
+        }
+    }
+}
+
 /// A booking's commitment to buy a quantity at a price.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Order {
@@ -440,6 +453,13 @@ impl Refund {
         self.reason.is_ours()
             && self.payment_id == *payment_id
             && self.transaction_id == transaction_id
+    }
+
+    /// The status as callers see it: one that a person should look at waits for that.
+    #[must_use]
+    pub fn shown_status(&self) -> RefundStatus {
+        let flagged = self.attention.is_some() && self.status != RefundStatus::Succeeded;
+        if flagged { RefundStatus::NeedsAttention } else { self.status }
     }
 
     /// Whether nothing more is to be done by itself.

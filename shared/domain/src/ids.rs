@@ -14,6 +14,10 @@ use crate::gateway::GatewayName;
 pub const ID_LEN: usize = 32;
 /// The part of a booking id that names the booking; the rest names its product.
 pub const BOOKING_KEY_LEN: usize = 22;
+/// What every echo begins with: the release of its form.
+const ECHO_PREFIX: &str = "lp1.";
+/// The longest echo, in characters: WeChat Pay's `attach` is the shortest field that carries one.
+pub const ECHO_LEN_MAX: usize = 128;
 /// The shortest deployment secret that is accepted, in bytes.
 pub const SECRET_LEN_MIN: usize = 32;
 
@@ -119,7 +123,11 @@ fn is_id(text: &str) -> bool {
 }
 
 fn is_hex(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.bytes().all(is_hex_digit)
+}
+
+const fn is_hex_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
 /// What a gateway carries back to us with every notification of a payment.
@@ -163,6 +171,41 @@ impl RefundNumber {
         }
         let order_seq = u32::from_str_radix(seq, 16).ok()?;
         Some(Self { refund_id: RefundId::parse(id)?, booking_key: key.to_owned(), order_seq })
+    }
+}
+
+/// What a booking is found by without an index: each of these names it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BookingReference {
+    /// Its id.
+    Id(BookingId),
+    /// A refund's number at its gateway.
+    Refund(RefundNumber),
+    /// What a gateway carries back of a payment; only [`Ids::open_echo`] tells whether it is ours.
+    Echo(String),
+}
+
+impl BookingReference {
+    /// Reads a reference; `None` if it has the form of none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_part = |byte: u8| byte == b'.' || is_hex_digit(byte);
+        if let Some(parts) = text.strip_prefix(ECHO_PREFIX) {
+            let fits = text.len() <= ECHO_LEN_MAX && parts.bytes().all(is_part);
+            return fits.then(|| Self::Echo(text.to_owned()));
+        }
+        let id = BookingId::parse(text).map(Self::Id);
+        id.or_else(|| RefundNumber::from_wire(text).map(Self::Refund))
+    }
+
+    /// The reference as text.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Id(booking_id) => booking_id.to_string(),
+            Self::Refund(number) => number.to_wire(),
+            Self::Echo(text) => text.clone(),
+        }
     }
 }
 
@@ -275,21 +318,18 @@ impl Ids {
         RefundId(self.derive("refund", &parts))
     }
 
-    /// The echo as text: at most 128 characters (WeChat Pay's `attach` is the shortest field).
+    /// The echo as text, at most [`ECHO_LEN_MAX`] characters.
     #[must_use]
     pub fn seal_echo(&self, echo: &Echo) -> String {
         let Echo { booking_id, order_id, order_seq, attempt } = echo;
         let mark = self.mark(echo);
-        format!("lp1.{booking_id}.{order_id}.{order_seq}.{attempt}.{mark}")
+        format!("{ECHO_PREFIX}{booking_id}.{order_id}.{order_seq}.{attempt}.{mark}")
     }
 
     /// Reads an echo; `None` unless it carries this deployment's mark.
     #[must_use]
     pub fn open_echo(&self, text: &str) -> Option<Echo> {
-        let mut parts = text.split('.');
-        if parts.next()? != "lp1" {
-            return None;
-        }
+        let mut parts = text.strip_prefix(ECHO_PREFIX)?.split('.');
         let echo = Echo {
             booking_id: BookingId::parse(parts.next()?)?,
             order_id: OrderId::parse(parts.next()?)?,
@@ -375,7 +415,7 @@ mod tests {
     #[test]
     fn an_echo_fits_the_shortest_field_and_comes_back() {
         let text = ids().seal_echo(&echo());
-        assert!(text.len() <= 128, "{}", text.len());
+        assert!(text.len() <= ECHO_LEN_MAX, "{}", text.len());
         assert_eq!(ids().open_echo(&text), Some(echo()));
     }
 
@@ -389,6 +429,60 @@ mod tests {
             assert_eq!(ids().open_echo(&String::from_utf8(bytes).unwrap()), None, "{at}");
         }
         assert_eq!(ids().open_echo(&format!("{text}.x")), None);
+    }
+
+    /// What stands in tables and at gateways must be derived again by every release.
+    #[test]
+    fn what_the_first_release_derived_is_derived_again() {
+        let Echo { booking_id, order_id, .. } = echo();
+        let gateway = GatewayName::parse("wechat_pay").unwrap();
+        let payment_id = ids().payment(&order_id, &gateway, 1);
+        assert_eq!(booking_id.as_str(), "d6ddfd23041f41aec33e7cf0e6f170a3");
+        assert_eq!(order_id.as_str(), "3f6c4a5c1b8f8582b511d4334e72299c");
+        assert_eq!(payment_id.as_str(), "d65126b85d9d5548f0bfbbf68816bfde");
+        assert_eq!(
+            ids().refund(payment_id.as_str(), "4200", 1).as_str(),
+            "3496c3c9967b4f728be81d2780fb6828"
+        );
+        assert_eq!(
+            ids().seal_echo(&echo()),
+            "lp1.d6ddfd23041f41aec33e7cf0e6f170a3.3f6c4a5c1b8f8582b511d4334e72299c.\
+             4294967295.99.6e9551ac018b65e492176f9e316ad3bb"
+        );
+        let number = "00112233445566778899aabbccddeeff0123456789abcdef01234500000011";
+        let read = RefundNumber::from_wire(number).unwrap();
+        assert_eq!(read.refund_id.as_str(), "00112233445566778899aabbccddeeff");
+        assert_eq!((read.booking_key.as_str(), read.order_seq), ("0123456789abcdef012345", 17));
+    }
+
+    #[test]
+    fn a_booking_is_referred_to_by_its_id_a_refund_number_or_an_echo() {
+        let number = RefundNumber {
+            refund_id: ids().refund("p", "t", 1),
+            booking_key: echo().booking_id.key().to_owned(),
+            order_seq: 17,
+        };
+        for reference in [
+            BookingReference::Id(echo().booking_id),
+            BookingReference::Refund(number.clone()),
+            BookingReference::Echo(ids().seal_echo(&echo())),
+        ] {
+            assert_eq!(BookingReference::parse(&reference.to_text()), Some(reference));
+        }
+        let full = format!("{ECHO_PREFIX}{}", "a".repeat(ECHO_LEN_MAX - ECHO_PREFIX.len()));
+        assert!(BookingReference::parse(&full).is_some());
+        let id = echo().booking_id;
+        for text in [
+            String::new(),
+            format!("{id}0"),
+            id.as_str().to_uppercase(),
+            format!("{}0", number.to_wire()),
+            format!("{full}a"),
+            format!("{ECHO_PREFIX}{id}/{id}"),
+            format!("lp2.{id}"),
+        ] {
+            assert_eq!(BookingReference::parse(&text), None, "{text}");
+        }
     }
 
     #[test]

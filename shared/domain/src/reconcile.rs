@@ -69,7 +69,9 @@ pub struct Window {
 }
 
 impl Window {
-    fn contains(self, moment: Timestamp) -> bool {
+    /// Whether a moment is in it.
+    #[must_use]
+    pub fn contains(self, moment: Timestamp) -> bool {
         self.from <= moment && moment < self.until
     }
 }
@@ -137,7 +139,8 @@ pub struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, money: Money) {
+    /// Adds one.
+    pub fn add(&mut self, money: Money) {
         self.count = self.count.saturating_add(1);
         let sum = self.amounts.entry(money.currency.as_str().to_owned()).or_default();
         *sum = sum.saturating_add(money.amount);

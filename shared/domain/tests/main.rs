@@ -11,6 +11,8 @@ mod close_payment;
 #[cfg(test)]
 mod event;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod generate_payment;
 #[cfg(test)]
 mod make_order;
@@ -34,3 +36,5 @@ mod small_world;
 mod start_payment;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod timeline;

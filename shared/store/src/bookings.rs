@@ -1,7 +1,5 @@
 //! Opening, reading and listing bookings.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::booking::{Booking, Order};
 use domain::ids::BookingId;
@@ -107,6 +105,34 @@ impl Store {
         Ok(Some((booking, orders)))
     }
 
+    /// Reads ended orders from a position downwards, newest first, at most [`ORDERS_MAX`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn orders_from(
+        &self,
+        booking_id: &BookingId,
+        order_seq: u32,
+    ) -> Result<Vec<Order>, StoreError> {
+        let newest = Key::order(booking_id, order_seq);
+        let reply = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :oldest AND :newest")
+            .set_expression_attribute_values(Some(strings(&[
+                (":pk", &newest.pk),
+                (":oldest", ORDER),
+                (":newest", &newest.sk),
+            ])))
+            .scan_index_forward(false)
+            .consistent_read(true)
+            .limit(i32::try_from(ORDERS_MAX).unwrap_or(i32::MAX))
+            .send()
+            .await?;
+        reply.items.unwrap_or_default().into_iter().map(items::decode).collect()
+    }
+
     /// Lists a customer's bookings from where an earlier page ended.
     ///
     /// # Errors
@@ -140,14 +166,9 @@ impl Store {
     }
 
     async fn read_listed(&self, listed: Vec<Item>) -> Result<Vec<Booking>, StoreError> {
-        if listed.is_empty() {
-            return Ok(vec![]);
-        }
         let ids: Vec<Listed> = listed.into_iter().map(items::decode).collect::<Result<_, _>>()?;
-        let keys: Vec<Key> = ids.iter().map(|listed| Key::booking(&listed.booking_id)).collect();
-        let mut found: HashMap<Key, Item> = self.batch_get(keys.clone()).await?;
-        let in_order = keys.into_iter().filter_map(|key| found.remove(&key));
-        in_order.map(items::decode).collect()
+        self.read_in_order(ids.iter().map(|listed| Key::booking(&listed.booking_id)).collect())
+            .await
     }
 }
 

@@ -1,17 +1,20 @@
-//! Reading all that is recorded of captured money, for a comparison with gateways' bills.
+//! Reading the whole table: all that is recorded of captured money, for a comparison with gateways'
+//! bills, and all bookings and orders, for the figures of a day.
 //!
-//! The only read of the whole table, by segments side by side, a page at a time. It costs half a
-//! read unit for each 4 KB that the table holds, whatever is left out of the answers. It is
-//! eventually consistent: nothing is decided on it alone.
+//! Nothing else scans. The comparison reads segments side by side, the figures one page a request;
+//! a page is 1 MB of what the table holds. It costs half a read unit for each 4 KB, whatever is
+//! left out of the answers. It is eventually consistent: nothing is decided on it alone.
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::booking::{Booking, Order, Unmatched};
 
+use crate::batch::key_of;
 use crate::error::StoreError;
 use crate::items::{self, Item, text};
-use crate::schema::{ORDER, PK, SK, SUMMARY, UNMATCHED};
+use crate::schema::{Key, ORDER, PK, SK, SUMMARY, UNMATCHED};
 use crate::{Store, strings};
 
 /// How many segments the table is read in.
@@ -21,6 +24,9 @@ pub const SEGMENTS: u32 = 4;
 const WITH_PAYMENTS: &str = "begins_with(sk, :order) AND attribute_exists(payments) \
      OR sk = :summary AND attribute_exists(live_order.payments) \
      OR begins_with(sk, :unmatched)";
+
+/// Bookings, orders, and money without a payment.
+const RECORDS: &str = "sk = :summary OR begins_with(sk, :order) OR begins_with(sk, :unmatched)";
 
 /// One page of a segment.
 #[derive(Clone, PartialEq, Debug)]
@@ -37,6 +43,19 @@ pub struct CapturesPage {
 #[derive(Clone, PartialEq, Debug)]
 pub struct CapturesStart(HashMap<String, AttributeValue>);
 
+/// One page of the table.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RecordsPage {
+    /// Bookings, each with its live order.
+    pub bookings: Vec<Booking>,
+    /// Ended orders.
+    pub orders: Vec<Order>,
+    /// Money without a stored payment.
+    pub unmatched: Vec<Unmatched>,
+    /// Behind which record the next page starts; `None` on the last one.
+    pub next: Option<Key>,
+}
+
 impl Store {
     /// Reads a page of one of [`SEGMENTS`], from where an earlier page ended.
     ///
@@ -47,15 +66,10 @@ impl Store {
         segment: u32,
         from: Option<CapturesStart>,
     ) -> Result<CapturesPage, StoreError> {
-        let values = [(":order", ORDER), (":summary", SUMMARY), (":unmatched", UNMATCHED)];
         let reply = self
-            .client
-            .scan()
-            .table_name(&self.table)
+            .scan(WITH_PAYMENTS)
             .segment(i32::try_from(segment).unwrap_or(i32::MAX))
             .total_segments(i32::try_from(SEGMENTS).unwrap_or(i32::MAX))
-            .filter_expression(WITH_PAYMENTS)
-            .set_expression_attribute_values(Some(strings(&values)))
             .set_exclusive_start_key(from.map(|start| start.0))
             .send()
             .await?;
@@ -65,6 +79,34 @@ impl Store {
             add(&mut page, item)?;
         }
         Ok(page)
+    }
+
+    /// Reads a page of the table, from where an earlier page ended: any key that could be one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn records_page(&self, from: Option<Key>) -> Result<RecordsPage, StoreError> {
+        let call = self.scan(RECORDS).set_exclusive_start_key(from.map(items::key));
+        let reply = call.send().await?;
+        let next = reply.last_evaluated_key.as_ref().and_then(key_of);
+        let mut page = RecordsPage { bookings: vec![], orders: vec![], unmatched: vec![], next };
+        for item in reply.items.unwrap_or_default() {
+            match text(&item, SK).unwrap_or_default() {
+                SUMMARY => page.bookings.push(items::decode(item)?),
+                sk if sk.starts_with(ORDER) => page.orders.push(items::decode(item)?),
+                _ => page.unmatched.push(items::decode(item)?),
+            }
+        }
+        Ok(page)
+    }
+
+    fn scan(&self, filter: &str) -> ScanFluentBuilder {
+        let values = [(":order", ORDER), (":summary", SUMMARY), (":unmatched", UNMATCHED)];
+        self.client
+            .scan()
+            .table_name(&self.table)
+            .filter_expression(filter)
+            .set_expression_attribute_values(Some(strings(&values)))
     }
 }
 

@@ -2,15 +2,16 @@
 //!
 //! Every change to a booking is one transaction whose booking write carries the version that was
 //! read. Every read that a decision rests on is strongly consistent, nothing scans but the
-//! comparison with gateways' bills, and every outcome is one of three: applied, not applied,
-//! unknown. What varies (AWS, a local port, an embedded database) varies beneath the SDK, in its
-//! HTTP client.
+//! comparison with gateways' bills and the figures of a day, and every outcome is one of three:
+//! applied, not applied, unknown. What varies (AWS, a local port, an embedded database) varies
+//! beneath the SDK, in its HTTP client.
 
 pub mod attention;
-mod batch;
+pub mod batch;
 pub mod bookings;
 pub mod captures;
 pub mod error;
+pub mod index;
 mod items;
 pub mod load;
 pub mod products;

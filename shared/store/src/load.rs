@@ -4,10 +4,10 @@ use domain::booking::{Booking, Order, Unmatched};
 use domain::ids::{BookingId, OrderId};
 use domain::product::Product;
 
-use crate::Store;
 use crate::error::StoreError;
 use crate::items::{self, Made};
-use crate::schema::Key;
+use crate::schema::{Key, UNMATCHED};
+use crate::{Store, batch};
 
 /// What to read of a booking.
 #[derive(Clone, Copy, Debug)]
@@ -130,5 +130,15 @@ impl Store {
     ) -> Result<Option<Unmatched>, StoreError> {
         let item = self.get(Key::unmatched(booking_key, payment_id, transaction_id)).await?;
         item.map(items::decode).transpose()
+    }
+
+    /// Reads the unmatched money of a booking, at most [`crate::batch::OF_BOOKING_MAX`], by the
+    /// digits that name it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn unmatched_of(&self, booking_key: &str) -> Result<Vec<Unmatched>, StoreError> {
+        let items = self.first_under(booking_key, UNMATCHED, batch::Order::Ascending).await?;
+        items.into_iter().map(items::decode).collect()
     }
 }

@@ -6,14 +6,17 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
 use domain::attention::{Attention, AttentionId};
-use domain::task::Task;
+use domain::ids::BookingId;
+use domain::task::{Task, TaskId};
 use jiff::Timestamp;
 
-use crate::Store;
+use crate::batch::Order;
 use crate::bookings::number;
 use crate::error::{CommitError, StoreError, classify};
+use crate::index::PageStart;
 use crate::items::{self, Item, text};
-use crate::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, Key, PK, SK, shard_name};
+use crate::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, Key, PK, SK, TASK, shard_name};
+use crate::{Store, strings};
 
 /// A task as the index, or the table's stream, knows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,6 +55,52 @@ impl Store {
             .send()
             .await?;
         Ok(reply.items.unwrap_or_default().iter().filter_map(due_task).collect())
+    }
+
+    /// The places of one shard's tasks, due or not, from where an earlier page ended, the longest
+    /// due first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn task_places(
+        &self,
+        shard: u32,
+        from: Option<&PageStart>,
+        limit: usize,
+    ) -> Result<Vec<PageStart>, StoreError> {
+        let shard = shard_name(shard);
+        let reply = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(DUE_INDEX)
+            .key_condition_expression(format!("{DUE_SHARD} = :shard"))
+            .set_expression_attribute_values(Some(strings(&[(":shard", &shard)])))
+            .set_exclusive_start_key(from.map(|from| from.index_key(TASK, &shard)))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await?;
+        let items = reply.items.unwrap_or_default();
+        Ok(items.iter().filter_map(|item| PageStart::of(item, TASK)).collect())
+    }
+
+    /// Reads the tasks at these places, in their order; one that is done by now is left out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn tasks_at(&self, places: &[PageStart]) -> Result<Vec<Task>, StoreError> {
+        self.read_in_order(places.iter().map(|place| place.key(TASK)).collect()).await
+    }
+
+    /// Reads the tasks of one booking, at most [`crate::batch::OF_BOOKING_MAX`], in the order of
+    /// the names.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn tasks_of(&self, booking_id: &BookingId) -> Result<Vec<Task>, StoreError> {
+        let items = self.first_under(booking_id.key(), TASK, Order::Ascending).await?;
+        let found = items.into_iter().map(items::decode).collect::<Result<Vec<Task>, _>>()?;
+        Ok(found.into_iter().filter(|one| one.booking_id == *booking_id).collect())
     }
 
     /// Claims a due task until `lease_end`; `None` if somebody else has it or it is done.
@@ -191,8 +240,8 @@ impl Store {
     /// [`StoreError`].
     pub async fn task(
         &self,
-        booking_id: &domain::ids::BookingId,
-        task: &domain::task::TaskId,
+        booking_id: &BookingId,
+        task: &TaskId,
     ) -> Result<Option<Task>, StoreError> {
         self.get(Key::task(booking_id, task)).await?.map(items::decode).transpose()
     }

@@ -72,6 +72,13 @@ fn write(route: &Route) -> (&'static str, String) {
             let (_, path) = of_booking(template, id.as_str());
             (template, path.replace("{attention_id}", &attention_id.to_path()))
         }
+        Route::GetOperatorPage => ("/operator", "/operator".to_owned()),
+        Route::InspectBooking(reference) => {
+            let template = "/v1/operations/bookings/{reference}";
+            (template, template.replace("{reference}", &reference.to_text()))
+        }
+        Route::ListTasks => ("/v1/operations/tasks", "/v1/operations/tasks".to_owned()),
+        Route::GetFigures => ("/v1/operations/figures", "/v1/operations/figures".to_owned()),
         Route::Callback(name) => ("/v1/callbacks/{gateway}", format!("/v1/callbacks/{name}")),
     }
 }

@@ -5,8 +5,10 @@ use domain::booking::Booking;
 use domain::change::{Change, UnmatchedChange};
 use domain::task::{Record, Task};
 use store::Store;
-use store::attention::{OF_BOOKING_MAX, PAGE_LEN, PageStart};
+use store::attention::PAGE_LEN;
+use store::batch::OF_BOOKING_MAX;
 use store::error::CommitError;
+use store::index::PageStart;
 use store::tasks::DueTask;
 
 use crate::place::{Place, eventually, on_every_place};

@@ -101,3 +101,31 @@ async fn a_booking_comes_with_its_newest_orders_and_nothing_else_of_its_partitio
     })
     .await;
 }
+
+#[tokio::test]
+async fn ended_orders_are_read_from_a_position_down_newest_first_and_in_bounds() {
+    on_every_place(async |place| {
+        let store = &place.store;
+        let mut booking = opened(store, "alice", "k").await;
+        let last = u32::try_from(ORDERS_MAX).unwrap().strict_add(2);
+        for _ in 0..=last {
+            booking = commit(store, next_order(&booking, 1)).await;
+        }
+        let id = &booking.booking_id;
+        let read = async |from: u32| -> Vec<u32> {
+            let orders = store.orders_from(id, from).await.unwrap();
+            orders.iter().map(|order| order.seq).collect()
+        };
+        let down = |from: u32, to: u32| (to..=from).rev().collect::<Vec<_>>();
+        // The last one is live, and no item of its own.
+        for from in [last, last.strict_sub(1), u32::MAX] {
+            assert_eq!(read(from).await, down(last.strict_sub(1), 2), "{from}");
+        }
+        assert_eq!(read(last.strict_sub(2)).await, down(last.strict_sub(2), 1));
+        assert_eq!(read(3).await, [3, 2, 1, 0]);
+        assert_eq!(read(0).await, [0]);
+        let other = opened(store, "bob", "k").await;
+        assert_eq!(store.orders_from(&other.booking_id, 9).await.unwrap(), []);
+    })
+    .await;
+}

@@ -88,3 +88,42 @@ async fn a_table_without_payments_shows_nothing() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn every_booking_every_ended_order_and_all_unmatched_money_is_in_one_page_of_the_table() {
+    on_every_place(async |place| {
+        let store = &place.store;
+        let (mut bookings, mut orders) = (BTreeSet::new(), BTreeSet::new());
+        for number in 0..6 {
+            let mut booking = opened(store, "alice", &format!("k{number}")).await;
+            bookings.insert(booking.booking_id.to_string());
+            for window in 0..3 {
+                let change = next_order(&booking, window);
+                orders.extend(change.ended.iter().map(|order| order.order_id.to_string()));
+                booking = commit(store, change).await;
+            }
+        }
+        let (money, task) = unmatched(&booking("dora", "k").booking_id);
+        store.commit_unmatched(&money, &task, &token()).await.unwrap();
+        fill(place).await;
+        let (mut from, mut pages, mut seen) = (None, 0_usize, vec![]);
+        for _ in 0..PAGES_MAX {
+            let page = store.records_page(from).await.unwrap();
+            pages = pages.strict_add(1);
+            seen.extend(page.bookings.iter().map(|booking| booking.booking_id.to_string()));
+            seen.extend(page.orders.iter().map(|order| order.order_id.to_string()));
+            seen.extend(page.unmatched.iter().map(|it| it.refund.refund_id.to_string()));
+            from = page.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        assert!(pages > 4 && from.is_none(), "several pages, and an end: {pages}");
+        let mut expected: Vec<_> = bookings.into_iter().chain(orders).collect();
+        expected.push(money.refund.refund_id.to_string());
+        expected.sort();
+        seen.sort();
+        assert_eq!(seen, expected);
+    })
+    .await;
+}

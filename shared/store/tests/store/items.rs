@@ -12,7 +12,7 @@ use domain::product::{Flow, LatePayment, PriceCheck, Product, Unit};
 use domain::task::{Task, TaskKind};
 use store::error::StoreError;
 use store::load::{Want, WantOrder};
-use store::schema::{Key, SHAPE, SHAPE_ATTRIBUTE};
+use store::schema::{AUDIT_KEPT_S, Key, SHAPE, SHAPE_ATTRIBUTE, VANISHES_AT};
 use store::tasks::DueTask;
 
 use crate::attention::{raise, release, waiting};
@@ -250,6 +250,23 @@ async fn every_item_carries_the_release_of_its_shape() {
     .await;
 }
 
+#[tokio::test]
+async fn nothing_but_an_audit_record_may_vanish_and_that_ten_years_later() {
+    on_every_place(async |place| {
+        one_of_each(place).await;
+        for item in all_items(place).await {
+            let vanishes_at = item.get(VANISHES_AT).map(|value| value.as_n().unwrap().clone());
+            let is_audit = item["sk"].as_s().unwrap().starts_with("audit#");
+            let kept_until = is_audit.then(|| {
+                let at_ms: i64 = item["at"].as_n().unwrap().parse().unwrap();
+                at_ms.strict_div(1_000).strict_add(AUDIT_KEPT_S).to_string()
+            });
+            assert_eq!(vanishes_at, kept_until, "{item:?}");
+        }
+    })
+    .await;
+}
+
 /// Gives every item another shape, or none.
 async fn reshape(place: &Place, shape: Option<&AttributeValue>) {
     for mut item in all_items(place).await {
@@ -293,6 +310,10 @@ async fn an_item_of_a_later_shape_or_of_none_is_refused_by_every_reader() {
             refused("attention of", store.attention_of(id).await.map(drop));
             refused("attention page", store.attention_page(None).await.map(drop));
             refused("audits", store.audits_of(id).await.map(drop));
+            refused("orders", store.orders_from(id, 0).await.map(drop));
+            refused("tasks", store.tasks_of(id).await.map(drop));
+            refused("unmatched of", store.unmatched_of(id.key()).await.map(drop));
+            refused("records", store.records_page(None).await.map(drop));
             let pk = format!("booking#{}", id.key());
             let key = Key { pk, sk: format!("task#{}", task.id().as_str()) };
             let due = DueTask { key, due_at_ms: task.due_at.as_millisecond() };

@@ -212,6 +212,9 @@ async fn a_read_without_an_answer_is_unavailable() {
         unavailable(broken("BatchGetItem").bookings_of("alice", None).await.map(drop));
         let want = Want { booking_id: id, product: false, order: WantOrder::Live };
         unavailable(broken("BatchGetItem").load(want).await.map(drop));
+        unavailable(broken("Query").orders_from(id, 0).await.map(drop));
+        unavailable(broken("Query").task_places(0, None, 1).await.map(drop));
+        unavailable(broken("Scan").records_page(None).await.map(drop));
     })
     .await;
 }

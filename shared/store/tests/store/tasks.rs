@@ -6,6 +6,8 @@ use domain::change::Change;
 use domain::task::Task;
 use jiff::Timestamp;
 use store::Store;
+use store::batch::OF_BOOKING_MAX;
+use store::index::PageStart;
 use store::schema::DUE_SHARDS;
 use store::tasks::DueTask;
 
@@ -237,6 +239,55 @@ async fn claiming_does_not_touch_the_booking() {
         // Nor does a booking without tasks show up anywhere.
         opened(store, "alice", "without").await;
         eventually(vec![], async || due(store, t(1_000_000)).await).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn all_tasks_of_a_shard_are_shown_page_by_page_whether_they_are_due_or_not() {
+    on_every_place(async |place| {
+        let store = &place.store;
+        let booking_id = booking("alice", "k").booking_id;
+        let due_ms = [5, 3, 3, 9, 1].into_iter().zip(0..);
+        let tasks: Vec<_> = due_ms.map(|(due, it)| close_task(&booking_id, it, due)).collect();
+        let stored = with_tasks(store, "k", tasks.clone()).await;
+        let mut expected: Vec<_> = tasks.iter().map(named).collect();
+        expected.sort_by_key(|(_, due_at_ms)| *due_at_ms);
+        eventually(5, async || due(store, t(9)).await.len()).await;
+        for limit in [1, 2, 5, 6] {
+            let mut found = vec![];
+            for shard in 0..DUE_SHARDS {
+                let mut from = None;
+                loop {
+                    let places = store.task_places(shard, from.as_ref(), limit).await.unwrap();
+                    let Some(last) = places.last() else { break };
+                    assert_eq!(PageStart::parse(&last.to_text()).as_ref(), Some(last));
+                    from = Some(last.clone());
+                    found.extend(store.tasks_at(&places).await.unwrap());
+                }
+            }
+            let shown: Vec<i64> = found.iter().map(|it| it.due_at.as_millisecond()).collect();
+            let in_order: Vec<i64> = expected.iter().map(|(_, due_at_ms)| *due_at_ms).collect();
+            assert_eq!(shown, in_order, "{limit} a page");
+            let names = |found: &[Task]| found.iter().map(named).collect::<HashSet<_>>();
+            assert_eq!(names(&found), expected.iter().cloned().collect());
+        }
+        let of_booking = store.tasks_of(&stored.booking_id).await.unwrap();
+        assert_eq!(of_booking.len(), 5);
+        assert_eq!(store.tasks_of(&booking("bob", "k").booking_id).await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_tasks_of_one_booking_are_read_in_bounds() {
+    on_every_place(async |place| {
+        let booking_id = booking("alice", "k").booking_id;
+        let many = u8::try_from(OF_BOOKING_MAX).unwrap().strict_add(1);
+        let tasks = (0..many).map(|number| close_task(&booking_id, number, 1)).collect();
+        with_tasks(&place.store, "k", tasks).await;
+        let read = place.store.tasks_of(&booking_id).await.unwrap();
+        assert_eq!(read.len(), OF_BOOKING_MAX);
     })
     .await;
 }

@@ -1,0 +1,4 @@
+//! The checkout page as it is built into the function.
+
+#[cfg(test)]
+mod page;
