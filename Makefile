@@ -41,6 +41,7 @@ fmt-check:
 
 lint:
 	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	$(CARGO) clippy $(CARGO_FLAGS) --workspace --test smoke -- -D warnings
 
 build:
 	$(CARGO) test $(CARGO_FLAGS) --workspace --no-run
