@@ -8,7 +8,7 @@ import urllib.request
 import uuid
 
 # How long something may take that happens by itself, in seconds.
-PATIENCE_S = 20
+PATIENCE_S = 30
 # How often it is looked at, in seconds.
 GLANCE_S = 0.05
 CUSTOMER = "alice"

@@ -2,6 +2,7 @@
 
 import pytest
 from playwright.sync_api import expect
+from stack import PATIENCE_S
 
 
 def test_a_code_is_covered_while_offline_and_back_afterwards(stack, shop):
@@ -55,7 +56,8 @@ def test_a_gateway_that_fails_for_a_while_is_tried_again(stack, shop):
     window = shop.checkout(booking_id).until("placeholder")
     stack.faults(calls_failed_before=1.0)
     window.show_code()
-    expect(window.page.locator("#problem")).to_be_visible()
+    # The page tries a few times by itself, with pauses, before it says so.
+    expect(window.page.locator("#problem")).to_be_visible(timeout=PATIENCE_S * 2_000)
     stack.faults()
     window.page.locator("#try-again").click()
     assert window.until("code").read_code() == stack.live_code(booking_id)
