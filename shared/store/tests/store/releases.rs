@@ -139,11 +139,6 @@ async fn every_other_record_of_the_first_release_is_read() {
     .await;
 }
 
-/// The map that a value is.
-fn map_in(value: &mut AttributeValue) -> Option<&mut Item> {
-    if let AttributeValue::M(inner) = value { Some(inner) } else { None }
-}
-
 /// Takes out of an item, and of all that it holds, what came into items after their first form, or
 /// puts it back under the name that it had.
 fn as_first_written(item: &mut Item) {
@@ -153,13 +148,25 @@ fn as_first_written(item: &mut Item) {
     if let Some(failed) = item.remove("failed_attempts") {
         item.insert("reversed_attempts".to_owned(), failed);
     }
+    maps_in(item).into_iter().for_each(as_first_written);
+}
+
+/// The maps that an item holds, alone or in a list.
+fn maps_in(item: &mut Item) -> Vec<&mut Item> {
+    let mut maps = vec![];
     for value in item.values_mut() {
-        if let AttributeValue::L(list) = value {
-            list.iter_mut().filter_map(map_in).for_each(as_first_written);
-        } else if let Some(inner) = map_in(value) {
-            as_first_written(inner);
+        let ones = if let AttributeValue::L(list) = value {
+            list.as_mut_slice()
+        } else {
+            std::slice::from_mut(value)
+        };
+        for one in ones {
+            if let AttributeValue::M(map) = one {
+                maps.push(map);
+            }
         }
     }
+    maps
 }
 
 #[tokio::test]
@@ -180,11 +187,12 @@ async fn items_without_what_came_later_are_read() {
     .await;
 }
 
-/// Adds to an item, and to each map that it holds but money, an attribute that this release does
-/// not know.
+/// Adds what this release does not know to an item, and to each map in it that is open.
 fn from_the_future(item: &mut Item) {
-    let maps = item.values_mut().filter_map(map_in);
-    maps.filter(|inner| !inner.contains_key("currency")).for_each(from_the_future);
+    // Money, and a product's tiers.
+    let closed = |map: &Item| ["currency", "min_quantity"].iter().any(|key| map.contains_key(*key));
+    let maps = maps_in(item).into_iter().filter(|map| !closed(map));
+    maps.for_each(from_the_future);
     item.insert("came_later".to_owned(), AttributeValue::S("kept?".to_owned()));
 }
 
