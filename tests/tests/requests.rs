@@ -265,6 +265,7 @@ fn routes(window: &Window, order_id: &str) -> Vec<(Method, String)> {
             .replace("{booking_id}", booking_id)
             .replace("{reference}", booking_id)
             .replace("{order_id}", order_id)
+            .replace("{reference}", booking_id)
             .replace("{attention_id}", &format!("refund-{order_id}"))
     };
     let routes = ROUTES.iter().filter(|route| route.access == Access::Jwt);

@@ -294,7 +294,6 @@ async fn products_attention_and_operations_answer_as_on_the_laptop() {
     let read = |path: &str| Ask::get(path).sent_by(Some("admin"));
     deployment.same(&mut operations, 200, read("/v1/operations/tasks")).await;
     deployment.same(&mut operations, 200, read("/v1/operations/figures")).await;
-    deployment.same(&mut operations, 200, Ask::get("/operator").as_caller(None)).await;
     let nothing = format!("/v1/operations/bookings/{}", "a".repeat(32));
     deployment.same(&mut operations, 404, read(&nothing)).await;
 }
