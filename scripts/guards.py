@@ -134,9 +134,8 @@ GUARDS = [
         rule="9",
         file="shared/domain/src/change.rs",
         find='''        self.close_open_payments(&mut order, now);
-        self.ended.push(order);''',
-        replace='''        let _ = now;
-        self.ended.push(order);''',
+        self.events.extend(''',
+        replace='''        self.events.extend(''',
     ),
     Guard(
         name="switching the gateway closes the other code",
