@@ -10,23 +10,28 @@ LAMBDA_VENV := .tools/lambda
 ARCH ?= arm64
 SCHEMATHESIS := .tools/schemathesis
 DENY_VENV := .tools/deny-venv
+BROWSER := .tools/browser
 # How long `make fuzz` runs each target, in seconds, and which targets; all of them unless named.
 FUZZ_S ?= 60
 FUZZ_TARGETS ?=
 # How many seeds `make simulate` plays, and the document that gets the figures, if any.
 SEEDS ?= 1000
 INTO ?=
+# Prices and assumptions that `make costs` replaces, as name=value, and whether it writes the pages.
+SET ?=
+WRITE ?=
 # The tests over HTTP that hold at every gateway. `test-rust` runs them at WeChat Pay.
-GATEWAY_TESTS := flows consistency idempotency notifications settle windows attention reconcile operations
+GATEWAY_TESTS := flows consistency idempotency notifications settle windows attention reconcile operations \
+	restore
 # Built with the tests, with the features that they have: nothing is compiled twice.
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
 .PHONY: test lint fmt fmt-check build test-rust test-gateways guards-stand template readme \
-	sdk-clients schemathesis smoke lambda sam-build watch simulate model guards soak fuzz deny \
-	demo run clean-data
+	sdk-clients schemathesis browser pictures smoke lambda sam-build watch simulate model guards \
+	costs soak fuzz deny demo run clean-data
 
 test: fmt-check lint build test-rust test-gateways guards-stand template readme sdk-clients \
-	schemathesis smoke deny
+	schemathesis browser smoke deny
 
 fmt:
 	$(CARGO) fmt --all
@@ -36,6 +41,7 @@ fmt-check:
 
 lint:
 	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	$(CARGO) clippy $(CARGO_FLAGS) --workspace --test smoke -- -D warnings
 
 build:
 	$(CARGO) test $(CARGO_FLAGS) --workspace --no-run
@@ -65,6 +71,14 @@ sdk-clients: build
 schemathesis: build
 	PYTHON=$(PYTHON) $(PYTHON) scripts/check-openapi.py $(BINARY) $(SCHEMATHESIS)
 
+# The pages in Debian's Chromium, which is installed where it is missing and may be.
+browser: build
+	PYTHON=$(PYTHON) $(PYTHON) scripts/browser.py $(BINARY) $(BROWSER) tests
+
+# The README's pictures, from the real pages.
+pictures: build
+	PYTHON=$(PYTHON) $(PYTHON) scripts/browser.py $(BINARY) $(BROWSER) pictures
+
 # The binaries that are deployed, built for this machine, behind a Lambda of our own.
 smoke: build
 	PYTHON=$(PYTHON) CARGO="$(CARGO)" sh scripts/smoke.sh $(LAMBDA_VENV)
@@ -90,6 +104,10 @@ simulate:
 # Every state of the small worlds: see docs/model.md. `make test` visits a part of them.
 model:
 	$(CARGO) run $(CARGO_FLAGS) --profile simulate -p model
+
+# What a checkout costs: see docs/costs.md. `make test` checks that the pages say it.
+costs:
+	$(CARGO) run $(CARGO_FLAGS) -p costs -- $(addprefix --set ,$(SET)) $(if $(WRITE),--write)
 
 # Takes each guard of the rules out of a copy: something must fail. Half an hour on two cores.
 guards:

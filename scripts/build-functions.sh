@@ -10,9 +10,12 @@ venv=$1
 architecture=$2
 format=$3
 
+# With the glibc of Amazon Linux 2023, on which `provided.al2023` stands; the one of this machine may
+# be newer.
+glibc=2.34
 case $architecture in
-arm64) target=aarch64-unknown-linux-gnu ;;
-x86_64) target=x86_64-unknown-linux-gnu ;;
+arm64) target=aarch64-unknown-linux-gnu.$glibc ;;
+x86_64) target=x86_64-unknown-linux-gnu.$glibc ;;
 *)
     echo "$architecture is neither arm64 nor x86_64" >&2
     exit 1

@@ -90,8 +90,13 @@ GUARDS = [
         name="a transaction is recorded once",
         rule="2",
         file="shared/domain/src/decide/record_payment.rs",
-        find="if is_settled(order, payment, capture) {",
-        replace="if false && is_settled(order, payment, capture) {",
+        find='''if is_settled(order, payment, capture) {
+        return Recording::Settled;
+    }
+    let refused = refusal(booking, order, payment, capture, product);
+    match refused''',
+        replace='''let refused = refusal(booking, order, payment, capture, product);
+    match refused''',
     ),
     Guard(
         name="a second transaction of a payment goes back",
@@ -129,9 +134,8 @@ GUARDS = [
         rule="9",
         file="shared/domain/src/change.rs",
         find='''        self.close_open_payments(&mut order, now);
-        self.ended.push(order);''',
-        replace='''        let _ = now;
-        self.ended.push(order);''',
+        self.events.extend(''',
+        replace='''        self.events.extend(''',
     ),
     Guard(
         name="switching the gateway closes the other code",
@@ -231,8 +235,8 @@ GUARDS = [
         name="a lost notification is found by asking",
         rule="9",
         file="shared/runtime/src/create_payment.rs",
-        find="record_capture(deps, address, capture).await?;",
-        replace="let _ = (address, capture);",
+        find="record_capture(deps, address, captured).await?;",
+        replace="let _ = (address, captured);",
     ),
     Guard(
         name="a code is shown only while it should be paid",

@@ -100,3 +100,76 @@ pub fn given_up(event: &BusEvent, why: &str) -> String {
     let id = event.detail.get("id").and_then(Value::as_str).unwrap_or_default();
     format!("event {} {id} was not posted: {why}", event.detail_type)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use serde_json::json;
+    use tokio::sync::broadcast;
+
+    use super::*;
+
+    /// A write that tells, as `store::items` writes it.
+    fn telling() -> WriteEvent {
+        let fields = [
+            ("type", "booking.renewed"),
+            ("id", "order-1"),
+            ("timestamp", "2026-11-25T08:00:00Z"),
+            ("booking_id", "b"),
+            ("order_id", "o"),
+            ("superseded_by", ""),
+            ("payment_id", "p"),
+            ("refund_id", ""),
+            ("attention_id", ""),
+            ("quantity", "1"),
+            ("amount", "990"),
+            ("currency", "CNY"),
+            ("reason", ""),
+            ("valid_until", "2026-11-26T08:00:00Z"),
+        ];
+        let fields = fields.map(|(name, text)| (name.to_owned(), json!({ "S": text })));
+        let event = json!({ "M": serde_json::Map::from_iter(fields) });
+        let image = serde_json::Map::from_iter([("event".to_owned(), event)]);
+        let (table, pk, sk) = Default::default();
+        WriteEvent { table, pk, sk, image }
+    }
+
+    /// What is told of writes that a channel of some length carries, to a queue of one event.
+    async fn told_of(writes: usize, channel_len: usize) -> Vec<String> {
+        let told = Arc::new(Mutex::new(vec![]));
+        let lines = Arc::clone(&told);
+        let tell: Tell = Arc::new(move |line| lines.lock().unwrap().push(line));
+        let (sender, receiver) = broadcast::channel(channel_len);
+        for _ in 0..writes {
+            sender.send(telling()).unwrap();
+        }
+        drop(sender);
+        let (queue, _queued) = mpsc::channel(1);
+        let pipe = Pipe::of_template(TEMPLATE, STAGE).unwrap();
+        follow(&pipe, receiver, Some(queue), &tell).await;
+        let told = told.lock().unwrap();
+        told.clone()
+    }
+
+    const TOLD: &str = "event booking.renewed amount=990 booking_id=b currency=CNY order_id=o \
+         payment_id=p quantity=1 valid_until=2026-11-26T08:00:00Z";
+    const GIVEN_UP: &str =
+        "event booking.renewed order-1 was not posted: too many wait to be posted";
+
+    #[tokio::test]
+    async fn an_event_is_told_with_what_applies_to_it() {
+        assert_eq!(told_of(1, 8).await, [TOLD]);
+    }
+
+    #[tokio::test]
+    async fn what_a_full_queue_does_not_take_is_told() {
+        assert_eq!(told_of(2, 8).await, [TOLD, TOLD, GIVEN_UP]);
+    }
+
+    #[tokio::test]
+    async fn writes_that_came_too_fast_are_told() {
+        let lagged = "events may be missing: 2 writes came too fast";
+        assert_eq!(told_of(3, 1).await, [lagged, TOLD]);
+    }
+}

@@ -3,10 +3,12 @@
 
 pub mod attention;
 pub mod client;
+pub mod clock;
 pub mod demo;
 pub mod dispatch;
 pub mod events;
 pub mod lambda;
+pub mod pages;
 pub mod pipe;
 pub mod reconcile;
 pub mod server;

@@ -170,7 +170,8 @@ async fn compare(options: reconcile::Options) -> Result<(), String> {
 fn what_to_try(base_url: &str) -> String {
     format!(
         "
-Try, from another terminal:
+Open {base_url}/ in a browser: a checkout, a wallet to pay it with, and two windows to
+put beside each other. Or try, from another terminal:
 
   curl -s {base_url}/v1/products/desk-order -H 'Authorization: Bearer dev:alice'
   curl -s {base_url}/v1/bookings -H 'Authorization: Bearer dev:alice' \\

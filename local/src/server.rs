@@ -1,35 +1,104 @@
-//! HTTP on the laptop's port: axum requests become ours, and a stand-in for the JWT authorizer.
+//! HTTP on the laptop's port: axum requests become ours, a stand-in for the JWT authorizer, the
+//! laptop's own pages, and a clock that can be turned.
 
 use std::sync::Arc;
 
+use api::problem::Problem;
 use api::request::{BODY_LEN_MAX, Caller, Request, SCOPE_ATTENTION_WRITE, SCOPE_PRODUCTS_WRITE};
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::{Router, routing};
+use axum::{Json, Router, middleware, routing};
 use bytes::Bytes;
+use http::{HeaderValue, header};
+use jiff::fmt::rfc2822::DateTimePrinter;
 use runtime::deps::Deps;
 use runtime::serve::unanswered;
+use serde::Deserialize;
 use serde_json::json;
 
+use crate::clock::TurnedClock;
 use crate::dispatch::{dispatch, work_as};
 use crate::lambda::{Functions, invocation_path};
+use crate::pages;
+
+/// How far the clock is turned at once: a year.
+const ADVANCE_S_MAX: i64 = 366 * 24 * 60 * 60;
 
 /// Who answers: the handlers in this process, or real Lambda binaries.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Server {
     /// What the handlers work with.
     pub deps: Arc<Deps>,
     /// The Lambda binaries, where they are to answer.
     pub functions: Option<Functions>,
+    /// The clock of everything.
+    pub clock: TurnedClock,
 }
 
-/// Every route of the product, and the Lambda API's call for the function that no route reaches.
-pub fn router(server: Server) -> Router {
+/// How far the clock is to be turned.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Turn {
+    advance_s: i64,
+}
+
+/// Every route of the product beside the simulator's, the Lambda API's call for the function that
+/// no route reaches, the laptop's own pages, and the clock.
+pub fn router(simulator: Router, server: Server) -> Router {
+    let dated = middleware::map_response_with_state(server.clock.clone(), date);
     Router::new()
         .route(&invocation_path("reconcile"), routing::post(reconcile))
+        .route("/", routing::get(home))
+        .route("/simulator/wallet", routing::get(wallet))
+        .route("/simulator/clock", routing::get(read_clock).post(turn_clock))
         .fallback(routing::any(serve))
         .with_state(server)
+        .merge(simulator)
+        .layer(dated)
+}
+
+async fn home(State(server): State<Server>, request: axum::extract::Request) -> Response {
+    pages::HOME.answer(&read(&server.deps, request).await).map(Body::from)
+}
+
+async fn wallet(State(server): State<Server>, request: axum::extract::Request) -> Response {
+    pages::WALLET.answer(&read(&server.deps, request).await).map(Body::from)
+}
+
+/// `Date` is the server's clock, so it is turned with it.
+async fn date(State(clock): State<TurnedClock>, mut response: Response) -> Response {
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&clock.now());
+    // Only a year that has no four digits cannot be written.
+    let date = date.ok().and_then(|date| HeaderValue::try_from(date).ok());
+    if let Some(date) = date {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
+}
+
+async fn read_clock(State(server): State<Server>) -> Response {
+    Json(json!({ "now": server.clock.now() })).into_response()
+}
+
+/// Lets time pass for everything in this process.
+async fn turn_clock(State(server): State<Server>, request: axum::extract::Request) -> Response {
+    let request = read(&server.deps, request).await;
+    let seconds = match serde_json::from_slice::<Turn>(&request.body) {
+        Ok(turn) if (1..=ADVANCE_S_MAX).contains(&turn.advance_s) => turn.advance_s,
+        Ok(_) | Err(_) => {
+            let problem = Problem::invalid("advance_s", "must be from 1 to 31622400");
+            return unanswered(&request, &problem).map(Body::from);
+        }
+    };
+    server.clock.advance_s(seconds);
+    match server.clock.keep() {
+        Ok(()) => Json(json!({ "now": server.clock.now() })).into_response(),
+        Err(error) => {
+            let problem = Problem::Internal(error.to_string());
+            unanswered(&request, &problem).map(Body::from)
+        }
+    }
 }
 
 async fn serve(State(server): State<Server>, request: axum::extract::Request) -> Response {

@@ -25,6 +25,7 @@ use store::schema::create_table;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::clock::TurnedClock;
 use crate::events::{self, Outlets};
 use crate::lambda::{Environment, Functions};
 use crate::pipe::PipeError;
@@ -46,7 +47,7 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// Where the simulator's randomness starts.
     pub seed: u64,
-    /// The clock of everything.
+    /// What the clock of everything runs with: it can be turned ahead of this one.
     pub clock: Clock,
     /// The randomness of everything but the simulator.
     pub randomness: Randomness,
@@ -124,6 +125,8 @@ pub struct Stack {
     pub environment: Option<Environment>,
     /// What its handlers work with.
     pub deps: Arc<Deps>,
+    /// The clock of everything.
+    pub clock: TurnedClock,
     /// The store beneath the SDK.
     pub embedded: EmbeddedStore,
     _simulator: Simulator,
@@ -149,6 +152,8 @@ impl Stack {
         if let Some(folder) = &options.data {
             std::fs::create_dir_all(folder)?;
         }
+        let clock = TurnedClock::open(Arc::clone(&options.clock), options.data.as_deref())?;
+        let options = Options { clock: clock.reader(), ..options };
         let embedded = match &options.data {
             Some(folder) => open_store(folder).await?,
             None => EmbeddedStore::in_memory()?,
@@ -160,8 +165,9 @@ impl Stack {
         seed(&deps).await?;
         let simulator = Simulator::start(simulator_config(&options, &base_url))?;
         let functions = options.functions.as_ref().map(Functions::at);
-        let server = server::Server { deps: Arc::clone(&deps), functions };
-        let mut tasks = vec![serve(listener, simulator.router().merge(server::router(server)))];
+        let server = server::Server { deps: Arc::clone(&deps), functions, clock: clock.clone() };
+        let routes = server::router(simulator.router(), server);
+        let mut tasks = vec![serve(listener, routes)];
         if let Some(outlets) = options.events.clone() {
             let clock = Arc::clone(&options.clock);
             tasks.push(events::start(outlets, clock, embedded.writes())?);
@@ -177,7 +183,7 @@ impl Stack {
             environment = Some(functions.with(CHECKOUT_URL, base_url.clone()));
             tasks.push(serve_store(listener, embedded.clone()));
         }
-        Ok(Self { base_url, environment, deps, embedded, _simulator: simulator, tasks })
+        Ok(Self { base_url, environment, deps, clock, embedded, _simulator: simulator, tasks })
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends here")]
 
 use std::future::pending;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use bytes::Bytes;
 use local::events::{Outlets, Tell};
+use local::secrets::webhook_of_folder;
 use local::webhook::{Webhook, WebhookSecret};
 use runtime::config::system_randomness;
 use serde_json::Value;
@@ -118,4 +120,18 @@ async fn a_receiver_that_does_not_answer_holds_nothing_up() {
     window.buy(&world, 1).await;
     until_told(&told, "event booking.renewed ").await;
     assert!(posted.try_recv().is_err(), "the first still waits for its answer");
+}
+
+#[test]
+fn a_secret_is_made_once_for_a_folder_and_what_is_none_is_not_taken_for_one() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("webhook-secret");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let random = system_randomness();
+    let first = webhook_of_folder(Some(&folder), &random).unwrap();
+    assert_eq!(webhook_of_folder(Some(&folder), &random).unwrap(), first);
+    assert_ne!(webhook_of_folder(None, &random).unwrap(), first);
+    std::fs::write(folder.join("webhook.secret"), "whsec_short").unwrap();
+    assert!(webhook_of_folder(Some(&folder), &random).is_err());
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -1,17 +1,15 @@
 //! The harness of the tests over HTTP: a whole stack in memory, a clock to turn, and customers.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use api::route::LINK_PREFIX;
 use http::Method;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use local::client::{Call, Client, Reply};
+use local::clock::TurnedClock;
 use local::dispatch::work_as;
 use local::stack::{Options, Stack};
 use local::worker::SETTLE;
-use runtime::config::system_clock;
 use serde_json::{Value, json};
 
 use crate::events::Heard;
@@ -24,38 +22,12 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// How often it looks.
 pub const GLANCE: Duration = Duration::from_millis(20);
 
-/// A clock that runs with the system's and can be turned forward.
-#[derive(Clone, Debug, Default)]
-pub struct TestClock {
-    ahead_ms: Arc<AtomicI64>,
-}
-
-impl TestClock {
-    /// The time that it shows.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        let ahead = SignedDuration::from_millis(self.ahead_ms.load(Ordering::SeqCst));
-        (system_clock())().checked_add(ahead).unwrap()
-    }
-
-    /// Turns it by so many seconds.
-    pub fn advance_s(&self, seconds: i64) {
-        self.ahead_ms.fetch_add(seconds.checked_mul(1_000).unwrap(), Ordering::SeqCst);
-    }
-
-    /// Turns it to a moment.
-    pub fn set(&self, moment: Timestamp) {
-        let by = moment.duration_since(self.now()).as_millis();
-        self.ahead_ms.fetch_add(i64::try_from(by).unwrap(), Ordering::SeqCst);
-    }
-}
-
 /// A running stack with its clock.
 pub struct World {
     /// The stack.
     pub stack: Stack,
     /// Its clock; gateways and handlers share it.
-    pub clock: TestClock,
+    pub clock: TurnedClock,
     /// What each function does at the table, and may do.
     pub roles: Roles,
     heard: Heard,
@@ -69,16 +41,14 @@ impl World {
 
     /// A fresh stack whose options a test changes first.
     pub async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
-        let clock = TestClock::default();
-        let ticking = clock.clone();
+        lines::listen();
         let mut options = Options::in_memory();
-        options.clock = Arc::new(move || ticking.now());
         change(&mut options);
         let roles = Roles::default();
         options.wrap_store = Some(roles.wrap_store(options.wrap_store.take()));
         let stack = Stack::start(options).await.unwrap();
         let heard = Heard::of(&stack);
-        Self { stack, clock, roles, heard }
+        Self { clock: stack.clock.clone(), stack, roles, heard }
     }
 
     /// A client without credentials, as gateways and wallets are.
@@ -451,6 +421,7 @@ pub async fn refused_unchanged(
     expect_problem(status, code, reply)
 }
 
+pub mod backup;
 pub mod books;
 pub mod contract;
 pub mod events;

@@ -393,6 +393,10 @@ async fn a_refund_that_fails_after_it_succeeded_is_made_again_and_the_money_goes
     let refunds = at_gateway(&world, &old).await;
     let ends: Vec<_> = refunds.iter().map(|refund| text(&refund["status"])).collect();
     assert_eq!(ends, ["closed", "success"]);
+    let mut told = world.events();
+    told.retain(|event| event["type"] == "payment.refunded");
+    let told: Vec<_> = told.iter().map(|event| &event["data"]["refund_id"]).collect();
+    assert_eq!(told, [&first_id, &refund_of(&window, &old).await["refund_id"]]);
     assert_eq!(listed(&world).await, Vec::<Value>::new());
     world.drive(&[window]).await;
 }

@@ -4,15 +4,19 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use api::request::Request;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use http::Method;
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
 use local::client::Call;
+use local::dispatch::dispatch;
 use runtime::config::SECRETS;
-use runtime::telemetry::{METRIC_LIST, NAMESPACE, STAGE as STAGE_DIMENSION};
+use runtime::telemetry::{METRIC_LIST, NAMESPACE, STAGE as STAGE_DIMENSION, traced};
 use serde_json::{Value, json};
+use settle::run_due;
 use tests::lines::{Lines, STAGE};
 use tests::{World, expect, expect_problem, text};
 
@@ -221,6 +225,43 @@ async fn the_lines_of_a_task_name_the_booking_the_order_and_the_payment() {
     assert!(window.path.ends_with(&text(&asked["span"]["booking.id"])));
     assert_eq!(asked["span"]["order.id"], made["order"]["order_id"]);
     assert_eq!(asked["span"]["payment.id"], made["payment"]["payment_id"]);
+}
+
+/// What the spans of all lines say of the trace.
+fn traces(lines: &Lines, name: &str) -> BTreeSet<String> {
+    let spans = lines.all().into_iter().map(|line| line["span"].clone());
+    spans.filter(|span| span["name"] == name).map(|span| span["trace.id"].to_string()).collect()
+}
+
+#[tokio::test]
+async fn every_line_of_an_invocation_names_its_trace() {
+    let world = World::start_unsettled().await;
+    let deps = &world.stack.deps;
+    let window = world.booking_of("alice", "desk-order").await;
+    let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0";
+    for (header, trace_id) in [
+        (Some(header), "\"1-5759e988-bd862e3fe1be46a994272793\""),
+        (Some("Parent=53995c3f42cd8ad8"), "null"),
+        (None, "null"),
+    ] {
+        let lines = Lines::keep("debug");
+        let request = Request {
+            method: Method::GET,
+            path: window.path.clone(),
+            query: None,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            caller: None,
+            request_id: "request".to_owned(),
+        };
+        let answer = traced(header, dispatch(deps, &request)).await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(traces(&lines, "request"), BTreeSet::from([trace_id.to_owned()]));
+        window.code_for(1).await;
+        window.code_for(2).await;
+        traced(header, run_due(deps)).await.unwrap();
+        assert_eq!(traces(&lines, "task"), BTreeSet::from([trace_id.to_owned()]));
+    }
 }
 
 /// Checks a line against the rules of the embedded metric format, and answers its metrics' names.

@@ -793,6 +793,12 @@ async fn unmatched_money_that_the_gateway_captured_goes_back_in_full() {
         assert!(text(&refund["refund_no"]).starts_with(refund_id.as_str()));
         assert_eq!(refund["status"], *status);
     }
+    let mut told = world.events();
+    told.retain(|event| event["type"] == "payment.refunded");
+    assert_eq!(told.len(), 1, "{told:#?}");
+    let told = &told[0]["data"];
+    assert_eq!((&told["order_id"], &told["reason"]), (&json!(""), &json!("unmatched")));
+    assert_eq!((&told["payment_id"], &told["amount"]), (&json!(lost.payment_id), &json!("1280")));
 }
 
 /// Creates a payment at the gateway with our own credentials and answers its code.
@@ -1252,4 +1258,22 @@ async fn a_gateway_repeats_by_itself_what_was_not_acknowledged() {
     let (_, orders) = world.stored(&window).await;
     assert_eq!(orders[0].status, OrderStatus::Paid);
     world.drive(&[window]).await;
+}
+
+#[tokio::test]
+async fn a_code_that_the_customer_refused_first_is_paid_or_closed_like_any_other() {
+    let world = World::start().await;
+    let refuse = async |made: &Value| {
+        let code = json!({ "code_url": made["payment"]["code_url"] });
+        expect(200, world.nobody().post("/simulator/refuse", &code).await.unwrap())
+    };
+    let window = world.booking_of("alice", "desk-order").await;
+    let first = window.code_for(1).await;
+    refuse(&first).await;
+    let second = window.code_for(2).await;
+    world.until_closed(&first["payment"]["payment_id"]).await;
+    refuse(&second).await;
+    world.pay(&second["payment"]["code_url"]).await;
+    let active = window.until("it is applied", |booking| booking["status"] == "active").await;
+    assert_eq!(order_in(&active, &second["order"]["order_id"]).unwrap()["status"], "paid");
 }

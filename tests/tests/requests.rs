@@ -263,7 +263,9 @@ fn routes(window: &Window, order_id: &str) -> Vec<(Method, String)> {
     let filled = |path: &str| {
         path.replace("{product_id}", "desk-order")
             .replace("{booking_id}", booking_id)
+            .replace("{reference}", booking_id)
             .replace("{order_id}", order_id)
+            .replace("{reference}", booking_id)
             .replace("{attention_id}", &format!("refund-{order_id}"))
     };
     let routes = ROUTES.iter().filter(|route| route.access == Access::Jwt);
@@ -412,7 +414,7 @@ async fn what_is_no_route_is_not_found() {
     let window = world.booking_of("alice", "desk-order").await;
     let path = &window.path;
     for (method, path) in [
-        ("GET", "/".to_owned()),
+        ("GET", "/index.html".to_owned()),
         ("GET", "/v1".to_owned()),
         ("GET", "/v1/products".to_owned()),
         ("GET", "/v1/bookings/".to_owned()),

@@ -118,7 +118,7 @@ impl Ask {
         self
     }
 
-    fn as_caller(self, caller: Option<&'static str>) -> Self {
+    fn sent_by(self, caller: Option<&'static str>) -> Self {
         Self { caller, ..self }
     }
 
@@ -259,11 +259,11 @@ fn click(quoted: &Value) -> Value {
 async fn products_attention_and_operations_answer_as_on_the_laptop() {
     let deployment = Deployment::start().await;
     let mut products = deployment.sandbox("products").await;
-    let described = Ask::get("/v1/openapi.json").as_caller(None);
+    let described = Ask::get("/v1/openapi.json").sent_by(None);
     deployment.same(&mut products, 200, described).await;
     let desk = "/v1/products/desk-order";
     let read = deployment.same(&mut products, 200, Ask::get(desk)).await;
-    deployment.same(&mut products, 401, Ask::get(desk).as_caller(None)).await;
+    deployment.same(&mut products, 401, Ask::get(desk).sent_by(None)).await;
     deployment.same(&mut products, 404, Ask::get("/v1/products/none")).await;
     let mut definition = read;
     for field in ["product_id", "price_version"] {
@@ -272,28 +272,28 @@ async fn products_attention_and_operations_answer_as_on_the_laptop() {
     definition["first_unit_price"]["amount"] = json!(1_290);
     let put = |definition: &Value| Ask::new(Method::PUT, desk).body(definition);
     deployment.same(&mut products, 403, put(&definition)).await;
-    let by_admin = put(&definition).as_caller(Some("admin"));
+    let by_admin = put(&definition).sent_by(Some("admin"));
     deployment.same(&mut products, 200, by_admin).await;
     definition["first_unit_price"]["amount"] = json!(-1);
-    let refused = put(&definition).as_caller(Some("admin"));
+    let refused = put(&definition).sent_by(Some("admin"));
     let refused = refused.header("accept-language", "fr, zh;q=0.5");
     deployment.same(&mut products, 400, refused).await;
 
     let mut attention = deployment.sandbox("attention").await;
     deployment.same(&mut attention, 403, Ask::get("/v1/attention")).await;
-    let list = Ask::get("/v1/attention").as_caller(Some("admin"));
+    let list = Ask::get("/v1/attention").sent_by(Some("admin"));
     deployment.same(&mut attention, 200, list.clone()).await;
     deployment.same(&mut attention, 200, list).await;
     let nothing = format!("/v1/attention/{0}/refund-{0}/retry", "a".repeat(32));
-    let retry = Ask::post(nothing, &json!({})).as_caller(Some("admin"));
+    let retry = Ask::post(nothing, &json!({})).sent_by(Some("admin"));
     deployment.same(&mut attention, 404, retry).await;
 
     let mut operations = deployment.sandbox("operations").await;
+    deployment.same(&mut operations, 200, Ask::get("/operator").sent_by(None)).await;
     deployment.same(&mut operations, 403, Ask::get("/v1/operations/tasks")).await;
-    let read = |path: &str| Ask::get(path).as_caller(Some("admin"));
+    let read = |path: &str| Ask::get(path).sent_by(Some("admin"));
     deployment.same(&mut operations, 200, read("/v1/operations/tasks")).await;
     deployment.same(&mut operations, 200, read("/v1/operations/figures")).await;
-    deployment.same(&mut operations, 200, Ask::get("/operator").as_caller(None)).await;
     let nothing = format!("/v1/operations/bookings/{}", "a".repeat(32));
     deployment.same(&mut operations, 404, read(&nothing)).await;
 }
@@ -324,7 +324,7 @@ async fn what_the_binaries_make_the_laptop_finds_made() {
     let body = json!({ "quote_token": quoted["quote"]["token"], "gateway": "wechat_pay" });
     let ordered = Ask::post(format!("{submitted}/orders"), &body);
     deployment.made(&mut create, ordered.clone()).await;
-    let strange = ordered.as_caller(Some("bob"));
+    let strange = ordered.sent_by(Some("bob"));
     deployment.same(&mut create, 404, strange).await;
 
     let read = deployment.same(&mut bookings, 200, Ask::get(&path)).await;
@@ -345,7 +345,7 @@ async fn what_the_binaries_make_the_laptop_finds_made() {
 async fn the_checkout_is_served_and_a_link_opens_its_booking_as_on_the_laptop() {
     let deployment = Deployment::start().await;
     let mut checkout = deployment.sandbox("checkout").await;
-    let page = Ask::get("/checkout").as_caller(None);
+    let page = Ask::get("/checkout").sent_by(None);
     deployment.same(&mut checkout, 200, page.clone()).await;
     let known = page.clone().header("if-none-match", PAGE.tag);
     deployment.same(&mut checkout, 304, known).await;
@@ -365,7 +365,7 @@ async fn the_checkout_is_served_and_a_link_opens_its_booking_as_on_the_laptop() 
     linked.look().await;
 
     let by = |ask: Ask, token: &str| {
-        ask.as_caller(None).header("authorization", format!("Bearer {token}"))
+        ask.sent_by(None).header("authorization", format!("Bearer {token}"))
     };
     let draw = Ask::post(format!("{}/qr", linked.path), &json!({ "code": "c" }));
     deployment.same(&mut checkout, 200, by(draw.clone(), token)).await;
@@ -386,9 +386,9 @@ async fn a_notification_is_refused_as_on_the_laptop_and_by_the_gateways_rules() 
     let mut callback = deployment.sandbox("callback").await;
     for (gateway, refusal) in [("wechat_pay", 401), ("alipay", 400), ("stripe", 400)] {
         let forged = Ask::post(format!("/v1/callbacks/{gateway}"), &json!({ "id": "forged" }));
-        deployment.same(&mut callback, refusal, forged.as_caller(None)).await;
+        deployment.same(&mut callback, refusal, forged.sent_by(None)).await;
     }
-    let nobody = Ask::post("/v1/callbacks/nobody", &json!({})).as_caller(None);
+    let nobody = Ask::post("/v1/callbacks/nobody", &json!({})).sent_by(None);
     deployment.same(&mut callback, 404, nobody).await;
 }
 

@@ -11,11 +11,18 @@ const POLL_GROWTH = 1.5;
 const POLL_FAST_FOR_MS = 120_000;
 const TICK_MS = 1_000;
 const TYPING_PAUSE_MS = 400;
-// How often one press may meet an offer that ran out at an unchanged price.
-const OFFERS_MAX = 2;
+// How often one press may begin anew because its offer ran out or its token was used up.
+const ROUNDS_MAX = 3;
 // Refusals because things stand differently now: the booking, read anew, says how.
 const OVERTAKEN = ["order_superseded", "order_closed", "order_already_paid"];
 const OUTDATED = ["quote_stale", "quote_expired"];
+// Refusals because the product or the booking is another than the page believes.
+const CHANGED = [
+  "booking_not_payable",
+  "renewal_limit_reached",
+  "gateway_not_accepted",
+  "quantity_out_of_range",
+];
 
 const link = readLink(location.hash);
 const memory = link ? rememberingFor(link.booking) : null;
@@ -37,6 +44,8 @@ const model = {
   intent: remembered.intent ?? null,
   // The order of this window and what the customer was shown of it.
   shown: remembered.shown ?? null,
+  // What a press asked for while it is not known what came of it: `{kind, quantity, amount}`.
+  attempted: remembered.attempted ?? null,
   // The last quote of `submit_once`.
   quote: remembered.quote ?? null,
   // An order whose quote the server has refused.
@@ -90,8 +99,8 @@ async function drawPicture() {
 }
 
 function keepAll() {
-  const { intent, shown, quote, spent, ask, choice } = model;
-  memory.keepWindow({ intent, shown, quote, spent, ask });
+  const { intent, shown, attempted, quote, spent, ask, choice } = model;
+  memory.keepWindow({ intent, shown, attempted, quote, spent, ask });
   if (touched) memory.keepChoice(choice);
 }
 
@@ -157,13 +166,23 @@ function takeBooking(booking) {
     livelySince = Date.now();
     model.remark = null;
   }
+  if (booking.status !== model.booking?.status) model.problem = null;
   model.booking = booking;
   if (model.shown && !ownOrder(model)) model.shown = null;
-  if (!model.shown && !touched) useLive();
+  if (wasAttempted(booking.live_order) || (!model.shown && !touched)) useLive();
   model.intent ??= booking.status === "pending_payment" ? intentOf(booking) : null;
   const own = ownOrder(model);
   if (own?.quote) memory.keepToken(own.order_id, own.quote.token);
   keepAll();
+}
+
+// Whether an order is what a press asked for whose answer was lost: then it is this window's, or
+// another's that is the same to the customer.
+function wasAttempted(live) {
+  const { attempted, shown, busy } = model;
+  if (!attempted || !live || busy || live.order_id === shown?.orderId) return false;
+  const { kind, quantity, amount } = attempted;
+  return live.kind === kind && live.quantity === quantity && isSameMoney(live.amount, amount);
 }
 
 // Makes the live order, if there is one, what this window is about.
@@ -186,6 +205,7 @@ function adopt(order, agreed) {
   model.editing = false;
   model.ask = null;
   model.spent = null;
+  model.attempted = null;
   merge(order);
 }
 
@@ -194,7 +214,7 @@ function merge(order) {
   const { booking } = model;
   const isLive = order.status === "pending";
   const rest = booking.orders.filter(({ order_id: id }) => id !== order.order_id);
-  const orders = isLive ? [order, ...rest] : rest.concat(order);
+  const orders = [order, ...rest];
   model.booking = { ...booking, orders, live_order: isLive ? order : booking.live_order };
   // What was merged is not what the tag names.
   etag = null;
@@ -203,7 +223,10 @@ function merge(order) {
 async function refresh() {
   stopPolling();
   const [booking, product] = await Promise.all([server.booking(etag), server.product()]);
-  if (product.kind === "ok") model.product = product.body;
+  if (product.kind === "ok") {
+    model.product = product.body;
+    settleChoice();
+  }
   learn(booking);
 }
 
@@ -239,16 +262,19 @@ function agreedNow() {
 async function obtainCode(agreed) {
   clearTimeout(quoteTimer);
   if (quoting) await quoting;
+  model.attempted = agreed;
   await run("code", async () => {
-    for (let round = 0; round < OFFERS_MAX; round += 1) {
+    for (let round = 0; round < ROUNDS_MAX; round += 1) {
       const answer = await nextStep(agreed);
+      if (!isWorthRepeating(answer)) model.attempted = null;
       if (answer.kind === "asked" || answer.kind === "shown") return;
       const code = answer.problem?.code;
       if (OVERTAKEN.includes(code)) return await refresh();
-      if (!OUTDATED.includes(code)) return tell(answer, () => obtainCode(agreed));
+      if (code === "idempotency_mismatch") continue;
+      if (!OUTDATED.includes(code)) return await tell(answer, () => obtainCode(agreed));
       if (!(await isOfferedAgain(answer.problem.offer, agreed))) return;
     }
-    tell({ kind: "unreachable" }, () => obtainCode(agreed));
+    await tell({ kind: "unreachable" }, () => obtainCode(agreed));
   });
 }
 
@@ -301,7 +327,7 @@ async function submitQuote(agreed) {
     memory.keepToken(answer.body.order.order_id, quote.token);
     model.quote = null;
   }
-  // The token has made an order at another gateway: a new one is needed for a new order.
+  // The token has made an order at another gateway: only a new quote makes one here.
   if (answer.problem?.code === "idempotency_mismatch") model.quote = null;
   return takeOrder(answer, agreed);
 }
@@ -338,21 +364,15 @@ async function askQuote(agreed) {
 // Has the price of what is chosen asked for, where a flow does so before anything is pressed.
 function ensureOffer() {
   if (!needsOffer() || model.problem) return;
-  quoting = (async () => {
-    model.busy = "quote";
-    stopPolling();
-    draw();
+  const asking = run("quote", async () => {
     const answer = await askQuote(null);
-    model.busy = null;
+    if (answer.kind !== "ok") await tell(answer, ensureOffer);
+  });
+  quoting = asking.finally(() => {
     quoting = null;
-    if (answer.kind !== "ok") tell(answer, ensureOffer);
-    else if (model.product.flow !== "submit_once") others?.postMessage("changed");
-    keepAll();
-    draw();
-    pollNow();
     // The choice may have changed meanwhile.
     scheduleOffer();
-  })();
+  });
 }
 
 function needsOffer() {
@@ -374,7 +394,7 @@ function scheduleOffer() {
 }
 
 // Shows what went wrong, and what pressing "try again" does.
-function tell(answer, again) {
+async function tell(answer, again) {
   const wallet = model.choice.gateway;
   if (answer.kind === "unreachable") {
     model.problem = { code: "unreachable", again };
@@ -382,6 +402,11 @@ function tell(answer, again) {
   }
   learnProblem(answer);
   const { code, title, detail } = answer.problem;
+  if (CHANGED.includes(code)) {
+    await refresh();
+    // What the page shows by now may say it all.
+    if (viewOf({ ...model, busy: null }, clock.now()).notice) return;
+  }
   const busy = code === "version_conflict" || answer.status === 429;
   model.problem = { code: busy ? "busy" : code, title, detail, wallet, again };
 }
@@ -462,7 +487,7 @@ function makeAgain(own) {
   if (wasShown) return obtainCode({ kind, quantity, amount });
   return run("quote", async () => {
     const answer = await askQuote({ kind, quantity, amount });
-    if (answer.kind !== "ok") tell(answer, () => press("make_mine"));
+    if (answer.kind !== "ok") await tell(answer, () => press("make_mine"));
   });
 }
 
@@ -497,9 +522,11 @@ function cancel(call) {
   return run("cancel", async () => {
     const answer = await call();
     const code = answer.problem?.code;
-    if (answer.kind !== "ok" && !OVERTAKEN.includes(code)) tell(answer, () => cancel(call));
     model.ask = null;
     await refresh();
+    if (answer.kind !== "ok" && !OVERTAKEN.includes(code)) {
+      await tell(answer, () => cancel(call));
+    }
   });
 }
 
@@ -587,6 +614,9 @@ function listenToWorld() {
   document.addEventListener("visibilitychange", lookAgain);
   window.addEventListener("pageshow", ({ persisted }) => persisted && lookAgain());
   window.addEventListener("online", lookAgain);
+  // Whoever comes back to the page wants to know at once.
+  const notice = () => pollDelayMs > POLL_FAST_MS && pollNow();
+  for (const sign of ["focus", "pointerdown", "keydown"]) window.addEventListener(sign, notice);
   window.addEventListener("offline", () => {
     model.reachable = false;
     draw();

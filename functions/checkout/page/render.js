@@ -100,6 +100,7 @@ function render(view, model, now, speaker, press) {
   renderProblem(model, speaker);
   renderRefunds(view.refunds, speaker);
   renderLeave(view, model);
+  renderTitle(view, speaker);
   if (before !== view.state) announce(view, speaker);
   rescueFocus();
 }
@@ -337,15 +338,19 @@ function renderLeave({ cancellable, state }, { link }) {
   if (dialog.open && cancellable.length === 0) dialog.close();
 }
 
-// Says a new state to those who listen, and in the title, where other windows see it.
-function announce(view, speaker) {
-  const { state, notice, summary, pay } = view;
+// The title is what is seen of this window from another one.
+function renderTitle({ notice, summary }, { text }) {
+  const title = notice ? text(...notice.title) : text("page_title");
+  const whole = summary ? `${title} · ${element("product").textContent}` : title;
+  if (document.title !== whole) document.title = whole;
+}
+
+// Says a new state to those who listen.
+function announce({ state, notice, pay }, { text }) {
   const key = `say_${state}`;
   const wallet = pay?.code?.gateway;
-  const title = notice ? speaker.text(...notice.title) : speaker.text("page_title");
-  const said = Object.hasOwn(TEXTS, key) ? speaker.text(key, { wallet }) : speaker.text(state);
-  setText("status", notice ? `${title}. ${speaker.text(...notice.text)}` : said);
-  document.title = summary ? `${title} · ${element("product").textContent}` : title;
+  const said = Object.hasOwn(TEXTS, key) ? text(key, { wallet }) : text(state);
+  setText("status", notice ? `${text(...notice.title)}. ${text(...notice.text)}` : said);
 }
 
 // Moves the focus on where what had it is gone, to what took its place.

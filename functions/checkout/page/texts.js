@@ -14,6 +14,7 @@ const TEXTS = {
   renewal: ["Renewal", "续订"],
   total: ["To pay", "应付"],
   total_paid: ["Paid", "已付"],
+  total_going: ["Going back", "退回中"],
   total_back: ["Given back", "退回"],
   total_over: ["Not to be paid", "无需支付"],
   each: ["{price} / {unit}", "{price} / {unit}"],
@@ -176,6 +177,10 @@ const TEXTS = {
   go_on: ["Go on", "继续"],
   active: ["Your booking is active", "您的预定有效"],
   active_text: ["You can renew it before it ends.", "到期前可以续订。"],
+  not_renewable_text: [
+    "It is no longer sold, so it cannot be renewed.",
+    "该产品已停售，无法续订。",
+  ],
   renew: ["Renew", "续订"],
   renewal_limit: ["Your booking is active", "您的预定有效"],
   renewal_limit_text: [

@@ -67,10 +67,11 @@ function stateOf(model, now) {
   const own = ownOrder(model);
   if (model.busy === "code") return making(model, own);
   if (booking.status === "cancelled") return ending(model, "cancelled", []);
-  if (own && own.status !== "pending") return endedOrder(model, own);
+  if (own && isGoingBack(own)) return moneyBack(model, own);
   if (booking.status === "expired") return ending(model, "term_over", []);
-  if (paidMeanwhile(model)) return paidElsewhere(model, newestPaid(booking));
-  if (own) return pendingOrder(model, own, now);
+  if (own?.status === "paid") return paid(model, own);
+  if (paidMeanwhile(model)) return paidElsewhere(model);
+  if (own) return own.status === "pending" ? pendingOrder(model, own, now) : over(model, own);
   if (!model.intent) return activeBooking(model);
   if (model.product.gateways.length === 0) return ending(model, "unavailable", []);
   if (model.ask) return priceChanged(model, model.ask.old, model.ask.offer);
@@ -109,20 +110,27 @@ function mayRenew({ booking, product }) {
   );
 }
 
-// An order that has ended or is paid.
-function endedOrder(model, own) {
-  const { booking } = model;
-  if (own.status === "paid") {
-    const text = ["paid_text", { duration: own, amount: own.amount }];
-    return ending(model, "paid", renewals(model), { tone: "good", text, order: own });
-  }
-  if (own.refunds.length > 0) return moneyBack(model, own);
-  const live = booking.live_order;
+function paid(model, own) {
+  const text = ["paid_text", { duration: own, amount: own.amount }];
+  return ending(model, "paid", renewals(model), { tone: "good", text, order: own });
+}
+
+// Whether an order was paid when it could not be any more.
+function isGoingBack({ status, refunds }) {
+  return refunds.length > 0 && status !== "paid" && status !== "pending";
+}
+
+function moneyBack(model, own) {
+  const [state, tone] = isAllBack(own.refunds) ? ["refunded", "good"] : ["refunding", "calm"];
+  return ending(model, state, [action("go_on")], { tone, order: own });
+}
+
+// An order that has ended unpaid.
+function over(model, own) {
+  const live = model.booking.live_order;
+  if (own.status === "superseded" && live) return replaced(model, own, live);
   if (own.status === "superseded") {
-    if (live) return replaced(model, own, live);
-    const paid = newestPaid(booking);
-    if (paid && paid.created_at >= own.created_at) return paidElsewhere(model, paid);
-    return ending(model, "order_over", makeMine(own), { order: own });
+    return ending(model, "order_over", [action("make_mine")], { order: own });
   }
   if (own.status === "cancelled") {
     return ending(model, "order_cancelled", [action("start_again")], { order: own });
@@ -130,23 +138,13 @@ function endedOrder(model, own) {
   return expired(model, own);
 }
 
-function moneyBack(model, own) {
-  const over = own.refunds.every((refund) => refund.status === "succeeded");
-  const tone = over ? "good" : "calm";
-  return ending(model, over ? "refunded" : "refunding", [action("go_on")], { tone, order: own });
-}
-
 function replaced(model, own, live) {
   const compare = [
     { label: "yours", quantity: own.quantity, amount: own.amount, old: true },
     { label: "theirs", quantity: live.quantity, amount: live.amount },
   ];
-  const actions = [action("use_live"), ...makeMine(own)];
+  const actions = [action("use_live"), action("make_mine", {}, "quiet")];
   return ending(model, "replaced", actions, { compare, order: own });
-}
-
-function makeMine(own) {
-  return [action("make_mine", { order: own.order_id }, "quiet")];
 }
 
 function expired(model, own) {
@@ -156,17 +154,17 @@ function expired(model, own) {
   return ending(model, "expired", [action("new_code")], { text, order });
 }
 
-function paidElsewhere(model, paid) {
-  const text = paid
-    ? ["paid_elsewhere_order", { theirs: paid }]
-    : ["paid_elsewhere_text"];
-  const order = paid ?? undefined;
+function paidElsewhere(model) {
+  const order = newestPaid(model.booking);
+  const text = order ? ["paid_elsewhere_order", { theirs: order }] : null;
   return ending(model, "paid_elsewhere", renewals(model), { tone: "good", text, order });
 }
 
 function activeBooking(model) {
-  const state = model.booking.renewals < model.product.max_renewals ? "active" : "renewal_limit";
-  return ending(model, state, renewals(model), { tone: "good" });
+  const { booking, product } = model;
+  const state = booking.renewals < product.max_renewals ? "active" : "renewal_limit";
+  const text = product.gateways.length === 0 ? ["not_renewable_text"] : null;
+  return ending(model, state, renewals(model), { tone: "good", text });
 }
 
 function renewals(model) {
@@ -182,6 +180,7 @@ function pendingOrder(model, own, now) {
   if (own.pay_by && Date.parse(own.pay_by) <= now) return expired(model, own);
   const { payment } = own;
   const wanted = own.quantity === model.choice.quantity && !model.editing;
+  if (!payment && model.product.gateways.length === 0) return ending(model, "unavailable", []);
   if (wanted && payment?.code_url && payment.gateway === model.choice.gateway) {
     return payableCode(model, own, now);
   }
@@ -218,11 +217,12 @@ function walletsOf({ product }, own) {
 }
 
 function making(model, own) {
+  const same = own?.status === "pending" && own.quantity === model.choice.quantity;
   return {
     state: "making_code",
     pay: { kind: "making_code" },
     choice: { wallets: walletsOf(model, own), quantity: false },
-    summary: summaryOf(model, own),
+    summary: summaryOf(model, same ? own : null),
   };
 }
 
@@ -299,14 +299,17 @@ function cancellableOf({ booking, busy }) {
   return choices;
 }
 
-// What the amount of an order is called, where it is not to be paid.
-const TOTALS = {
-  paid: "total_paid",
-  superseded: "total_over",
-  stale: "total_over",
-  expired: "total_over",
-  cancelled: "total_over",
-};
+// What the amount of an order, or of an offer, is called.
+function totalOf({ status = "pending", refunds = [] }) {
+  if (status === "pending") return "total";
+  if (status === "paid") return "total_paid";
+  if (refunds.length === 0) return "total_over";
+  return isAllBack(refunds) ? "total_back" : "total_going";
+}
+
+function isAllBack(refunds) {
+  return refunds.every(({ status }) => status === "succeeded");
+}
 
 // What is bought: of an order where there is one, else of the choice.
 //
@@ -316,10 +319,8 @@ function summaryOf(model, order) {
   const { booking, product, choice, quote } = model;
   const kind = order?.kind ?? model.intent?.kind ?? intentOf(booking)?.kind ?? null;
   if (order) {
-    const { quantity, amount, status, refunds = [] } = order;
-    const isBack = refunds.length > 0 && status !== "paid" && status !== "pending";
-    const label = isBack ? "total_back" : (TOTALS[status] ?? "total");
-    return { kind, quantity, amount, settled: true, label };
+    const { quantity, amount } = order;
+    return { kind, quantity, amount, settled: true, label: totalOf(order) };
   }
   const label = "total";
   if (!model.intent) return NOTHING_BOUGHT;

@@ -116,7 +116,7 @@ async fn is_over(deps: &Deps, booking: &Booking, order_id: &OrderId) -> Result<b
     let Some(payment) = shown else { return Ok(false) };
     let address = PaymentAddress::of(booking, order, payment);
     match ask_for_payment(deps, &address, payment.gateway_ref.as_deref()).await? {
-        QueryOutcome::Paid(_) => Ok(true),
+        QueryOutcome::Paid(_) | QueryOutcome::Returned(_) => Ok(true),
         QueryOutcome::Closed => {
             let change = payment_closed(booking, order, &payment.payment_id, deps.now());
             if let Some(change) = change {

@@ -84,7 +84,7 @@ pub(crate) async fn close(
             let address = PaymentAddress::of(&loaded.booking, order, payment);
             match ask_for_payment(deps, &address, reference.gateway_ref).await? {
                 // Unless it bought the order, the order still has to end some day.
-                QueryOutcome::Paid(_) => Ok(Outcome::Restart),
+                QueryOutcome::Paid(_) | QueryOutcome::Returned(_) => Ok(Outcome::Restart),
                 QueryOutcome::Closed => closed(deps, loaded, order, payment).await,
                 QueryOutcome::NotFound => {
                     not_found(deps, gateway.as_ref(), loaded, order, payment).await

@@ -50,7 +50,7 @@ async fn ask(
     let is_over = order.pay_by.is_none_or(|pay_by| pay_by <= deps.now());
     match ask_for_payment(deps, &address, payment.gateway_ref.as_deref()).await? {
         // Unless it bought the order, the order still has to end some day.
-        QueryOutcome::Paid(_) => Ok(Outcome::Restart),
+        QueryOutcome::Paid(_) | QueryOutcome::Returned(_) => Ok(Outcome::Restart),
         QueryOutcome::Closed => {
             let outcome = closed(deps, loaded, order, payment).await?;
             Ok(if outcome == Outcome::Done { Outcome::Restart } else { outcome })

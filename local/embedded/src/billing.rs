@@ -1,7 +1,8 @@
 //! What AWS bills for reading and writing items, in whole numbers.
 //!
 //! Sources, read 2026-11-23: Amazon DynamoDB Developer Guide, "DynamoDB read and write
-//! operations", "DynamoDB Item sizes and formats" and "Using Global Secondary Indexes".
+//! operations", "DynamoDB Item sizes and formats" and "Using Global Secondary Indexes"; and Amazon
+//! DynamoDB pricing, "Data storage".
 
 use std::collections::HashSet;
 
@@ -11,6 +12,8 @@ use crate::{PARTITION_KEY, SORT_KEY};
 
 const READ_UNIT_BYTES: u64 = 4096;
 const WRITE_UNIT_BYTES: u64 = 1024;
+/// What is billed as stored for each item, and for each entry of an index, beyond its own bytes.
+const STORED_BESIDES_BYTES: u64 = 100;
 
 /// How a read is guaranteed, which is what its price follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +69,18 @@ pub struct Change<'a> {
 #[must_use]
 pub fn item_bytes(item: &Item) -> u64 {
     u64::try_from(dynoxide::types::item_size(item)).unwrap_or(u64::MAX)
+}
+
+/// The bytes that are billed as stored for an item in the table.
+#[must_use]
+pub fn stored_bytes(item: &Item) -> u64 {
+    item_bytes(item).saturating_add(STORED_BESIDES_BYTES)
+}
+
+/// The bytes that are billed as stored for an item in one index; zero if it is not in it.
+#[must_use]
+pub fn stored_index_bytes(item: &Item, index: &IndexKeys) -> u64 {
+    index.entry(item).as_ref().map_or(0, stored_bytes)
 }
 
 /// What reading `bytes` costs, in halves of a read unit. Nothing costs as much as 4 KB.
@@ -153,6 +168,17 @@ mod tests {
         ] {
             assert_eq!(item_bytes(&attributes), bytes, "{attributes:?}");
         }
+    }
+
+    #[test]
+    fn what_is_stored_is_billed_with_a_hundred_bytes_more_in_the_table_and_in_each_index() {
+        let task = task("1", 1500);
+        assert_eq!(stored_bytes(&task), item_bytes(&task) + 100);
+        // pk, sk, lane and due with their values.
+        assert_eq!(stored_index_bytes(&task, &index(Projection::KeysOnly)), 6 + 6 + 5 + 4 + 100);
+        assert_eq!(stored_index_bytes(&task, &index(Projection::All)), stored_bytes(&task));
+        let outside = item([("pk", text(4)), ("sk", text(4)), ("lane", text(1))]);
+        assert_eq!(stored_index_bytes(&outside, &index(Projection::All)), 0);
     }
 
     #[test]

@@ -23,8 +23,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::billing::{
-    Change, Consistency, IndexKeys, index_write_units, item_bytes, read_half_units,
-    table_write_units,
+    Change, Consistency, IndexKeys, index_write_units, item_bytes, read_half_units, stored_bytes,
+    stored_index_bytes, table_write_units,
 };
 use crate::connector::operation;
 use crate::touched::{Place, Read, Touched, Write};
@@ -61,6 +61,17 @@ pub struct Totals {
     pub write_units: u64,
 }
 
+/// What writes have left behind, and where they were billed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traces {
+    /// By how many billed bytes the table has grown.
+    pub table_bytes: i64,
+    /// By how many billed bytes its indexes have grown.
+    pub index_bytes: i64,
+    /// The write units of the indexes, out of all.
+    pub index_write_units: u64,
+}
+
 impl Meter {
     /// Meters `inner`, which must lead to `store`, on a table with these `indexes`.
     pub fn new(
@@ -82,6 +93,22 @@ impl Meter {
     #[must_use]
     pub fn totals(&self) -> Totals {
         self.book.account().totals
+    }
+
+    /// What all writes since the meter was made have left behind.
+    #[must_use]
+    pub fn traces(&self) -> Traces {
+        self.book.account().traces
+    }
+
+    /// How many writes have put or changed an item under a sort key with this prefix: as many as
+    /// the table's stream tells of.
+    #[must_use]
+    pub fn changes(&self, sort_key_prefix: &str) -> u64 {
+        let account = self.book.account();
+        let from = account.changes_by_sort_key.range(sort_key_prefix.to_owned()..);
+        let under = from.take_while(|(sort_key, _)| sort_key.starts_with(sort_key_prefix));
+        under.map(|(_, changes)| *changes).sum()
     }
 
     /// The size in bytes of the largest item written under a sort key with this prefix.
@@ -209,7 +236,9 @@ struct Book {
 struct Account {
     calls: Vec<Call>,
     totals: Totals,
+    traces: Traces,
     bytes_by_sort_key: BTreeMap<String, u64>,
+    changes_by_sort_key: BTreeMap<String, u64>,
     /// The tokens of transactions that took effect: a repeat is billed as a read.
     tokens: HashSet<String>,
 }
@@ -240,7 +269,7 @@ impl Book {
         let mut account = self.account();
         account.note_call(sent.operation, price);
         if took_effect {
-            account.note_effect(sent.touched, &images.after);
+            account.note_effect(sent.touched, &images, &self.indexes);
         }
     }
 
@@ -250,7 +279,7 @@ impl Book {
             (Touched::Items(reads), _) => Price::of_reads(reads, &images.before),
             (Touched::Run(consistency), _) => {
                 let bytes = self.run_bytes(sent, outcome).await;
-                Price { read_half_units: read_half_units(bytes, *consistency), write_units: 0 }
+                Price { read_half_units: read_half_units(bytes, *consistency), ..Price::default() }
             }
             (Touched::Written(writes), Outcome::ConditionFailed) => {
                 Price::of_failed_writes(writes, &images.before, 1)
@@ -293,7 +322,9 @@ impl Book {
 
 impl Account {
     fn note_call(&mut self, operation: String, price: Price) {
-        let Price { read_half_units, write_units } = price;
+        let Price { read_half_units, write_units, index_write_units } = price;
+        let traces = &mut self.traces;
+        traces.index_write_units = traces.index_write_units.saturating_add(index_write_units);
         let totals = &mut self.totals;
         totals.calls = totals.calls.saturating_add(1);
         totals.read_half_units = totals.read_half_units.saturating_add(read_half_units);
@@ -301,13 +332,35 @@ impl Account {
         self.calls.push(Call { operation, read_half_units, write_units });
     }
 
-    fn note_effect(&mut self, touched: Touched, after: &[Option<Item>]) {
+    fn note_effect(&mut self, touched: Touched, images: &Images, indexes: &[IndexKeys]) {
         match touched {
-            Touched::Nothing | Touched::Items(_) | Touched::Run(_) => {}
-            Touched::Written(_) => self.note_sizes(after),
-            Touched::Transaction { token, .. } => {
-                self.tokens.extend(token);
-                self.note_sizes(after);
+            Touched::Nothing | Touched::Items(_) | Touched::Run(_) => return,
+            Touched::Written(_) => {}
+            Touched::Transaction { token, .. } => self.tokens.extend(token),
+        }
+        self.note_sizes(&images.after);
+        self.note_traces(images, indexes);
+    }
+
+    fn note_traces(&mut self, images: &Images, indexes: &[IndexKeys]) {
+        let in_table = |item: &Option<Item>| item.as_ref().map_or(0, stored_bytes);
+        let in_indexes = |item: &Option<Item>| -> u64 {
+            let of = |item| indexes.iter().map(|index| stored_index_bytes(item, index)).sum();
+            item.as_ref().map_or(0, of)
+        };
+        for (before, after) in images.before.iter().zip(&images.after) {
+            let traces = &mut self.traces;
+            let table = grown(in_table(before), in_table(after));
+            traces.table_bytes = traces.table_bytes.saturating_add(table);
+            let index = grown(in_indexes(before), in_indexes(after));
+            traces.index_bytes = traces.index_bytes.saturating_add(index);
+            let Some(AttributeValue::S(sort_key)) = after.as_ref().and_then(|it| it.get(SORT_KEY))
+            else {
+                continue;
+            };
+            if before != after {
+                let changes = self.changes_by_sort_key.entry(sort_key.clone()).or_default();
+                *changes = changes.saturating_add(1);
             }
         }
     }
@@ -331,34 +384,44 @@ impl EmbeddedStore {
     }
 }
 
+/// By how much a size has grown; negative where it has shrunk.
+fn grown(before: u64, after: u64) -> i64 {
+    let signed = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+    signed(after).saturating_sub(signed(before))
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Price {
     read_half_units: u64,
+    /// Of the table and its indexes.
     write_units: u64,
+    index_write_units: u64,
 }
 
 impl Price {
     fn of_reads(reads: &[Read], items: &[Option<Item>]) -> Self {
         let pairs = reads.iter().zip(items);
         let units = pairs.map(|(read, item)| read_half_units(bytes(item), read.consistency));
-        Self { read_half_units: units.sum(), write_units: 0 }
+        Self { read_half_units: units.sum(), ..Self::default() }
     }
 
     /// A repeated transaction changes nothing and reads what it wrote.
     fn of_repeat(items: &[Option<Item>]) -> Self {
         let read = |item| read_half_units(bytes(item), Consistency::Transactional);
-        Self { read_half_units: items.iter().map(read).sum(), write_units: 0 }
+        Self { read_half_units: items.iter().map(read).sum(), ..Self::default() }
     }
 
     fn of_writes(images: &Images, indexes: &[IndexKeys], times: u64) -> Self {
-        let changes = images.before.iter().zip(&images.after);
-        let units = changes.map(|(old, new)| {
+        let mut price = Self::default();
+        for (old, new) in images.before.iter().zip(&images.after) {
             let change = Change { old: old.as_ref(), new: new.as_ref() };
             let in_indexes: u64 =
                 indexes.iter().map(|index| index_write_units(change, index)).sum();
-            table_write_units(change).saturating_mul(times).saturating_add(in_indexes)
-        });
-        Self { read_half_units: 0, write_units: units.sum() }
+            let units = table_write_units(change).saturating_mul(times).saturating_add(in_indexes);
+            price.write_units = price.write_units.saturating_add(units);
+            price.index_write_units = price.index_write_units.saturating_add(in_indexes);
+        }
+        price
     }
 
     /// A failed condition costs the larger of the stored item and the one that was to be put.
@@ -367,7 +430,7 @@ impl Price {
             let change = Change { old: old.as_ref(), new: write.put.as_ref() };
             table_write_units(change).saturating_mul(times)
         });
-        Self { read_half_units: 0, write_units: units.sum() }
+        Self { write_units: units.sum(), ..Self::default() }
     }
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::alipay::keys::AlipayKey;
+use crate::codes;
 use crate::console::{self, RefundRequest};
 use crate::delivery::{self, Answer};
 use crate::faults::FaultPlan;
@@ -23,7 +24,7 @@ use crate::problem::Problem;
 use crate::state::Shared;
 use crate::stripe;
 use crate::stripe::console::DisputeRequest;
-use crate::wallet::{self, PayRequest, ScanRequest};
+use crate::wallet::{self, PayRequest, RefuseRequest, ScanRequest};
 
 /// Which notification to send again: a payment's, or that of a refund which has ended.
 #[derive(Deserialize)]
@@ -59,6 +60,14 @@ pub(crate) async fn pay(State(shared): State<Arc<Shared>>, body: Bytes) -> Respo
 
 pub(crate) async fn scan(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     answer(parse(&body).and_then(|request: ScanRequest| wallet::scan(&shared, &request)))
+}
+
+pub(crate) async fn refuse(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    answer(parse(&body).and_then(|request: RefuseRequest| wallet::refuse(&shared, &request)))
+}
+
+pub(crate) async fn codes(State(shared): State<Arc<Shared>>) -> Response {
+    answer(codes::newest(&shared))
 }
 
 pub(crate) async fn refund(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {

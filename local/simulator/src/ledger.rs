@@ -174,6 +174,11 @@ pub(crate) enum Event {
         payment: PaymentKey,
         trade: Trade,
     },
+    /// The customer's wallet has read a code. Only a gateway with trades notices.
+    CodeRead {
+        payment: PaymentKey,
+        at: Timestamp,
+    },
     PaymentClosed {
         payment: PaymentKey,
     },
@@ -218,6 +223,7 @@ pub(crate) enum Event {
 pub(crate) struct Ledger {
     payments: BTreeMap<PaymentKey, Payment>,
     codes: HashMap<String, PaymentKey>,
+    read_at: BTreeMap<PaymentKey, Timestamp>,
     transactions: HashMap<String, PaymentKey>,
     refunds: HashMap<RefundKey, PaymentKey>,
     deliveries: BTreeMap<u64, Delivery>,
@@ -353,6 +359,11 @@ impl Ledger {
         self.payments.get(self.refunds.get(key)?)
     }
 
+    /// When the customer's wallet first read a code of the payment.
+    pub(crate) fn read_at(&self, key: &PaymentKey) -> Option<Timestamp> {
+        self.read_at.get(key).copied()
+    }
+
     pub(crate) fn delivery(&self, number: u64) -> Option<&Delivery> {
         self.deliveries.get(&number)
     }
@@ -388,6 +399,9 @@ impl Ledger {
             }
             Event::CodeIssued { payment, code } => self.issue(payment, code),
             Event::Scanned { payment, trade } => self.scan(payment, trade),
+            Event::CodeRead { payment, at } => {
+                self.read_at.entry(payment).or_insert(at);
+            }
             Event::PaymentClosed { payment } => {
                 self.change(&payment, |payment| payment.closed = true);
             }

@@ -11,7 +11,9 @@
 //! /simulator/alipay/key        which of its keys Alipay signs with
 //! /simulator/scan              the customer's wallet scans a code and does not pay yet
 //! /simulator/stripe/v1/…       Stripe API, Checkout Sessions and PaymentIntents, webhooks
+//! /simulator/codes             the codes that there are to scan, as a wallet sees them
 //! /simulator/pay               the customer's wallet pays a code
+//! /simulator/refuse            the customer's wallet does not pay a code after all
 //! /simulator/ledger            what every gateway knows
 //! /simulator/faults            delays, losses and failures from now on
 //! /simulator/replay            an old notification once more
@@ -24,6 +26,7 @@
 
 pub mod alipay;
 mod calls;
+mod codes;
 pub mod config;
 mod console;
 mod control;
@@ -92,7 +95,9 @@ impl Simulator {
     pub fn router(&self) -> Router {
         Router::new()
             .route("/simulator/pay", post(control::pay))
+            .route("/simulator/codes", get(control::codes))
             .route("/simulator/scan", post(control::scan))
+            .route("/simulator/refuse", post(control::refuse))
             .route("/simulator/ledger", get(control::ledger))
             .route("/simulator/faults", get(control::faults).put(control::set_faults))
             .route("/simulator/replay", post(control::replay))

@@ -1,4 +1,4 @@
-//! The customer's wallet: pays a code, as far as its gateway lets it.
+//! The customer's wallet: reads, pays or refuses a code, as far as its gateway lets it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,22 @@ pub(crate) struct ScanRequest {
     code_url: String,
 }
 
+/// What not to pay after all.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RefuseRequest {
+    code_url: String,
+}
+
+/// A code that the customer looked at in the wallet and did not pay.
+#[derive(Serialize)]
+pub(crate) struct Refused {
+    payment_id: String,
+    gateway: Gateway,
+    /// The try that came to nothing, where the gateway tells of one.
+    transaction_id: Option<String>,
+}
+
 /// A code that the wallet has scanned and can now pay.
 #[derive(Serialize)]
 pub(crate) struct Scanned {
@@ -52,6 +68,14 @@ pub(crate) struct Paid {
     pub(crate) transaction_id: String,
     pub(crate) payment_id: String,
     pub(crate) paid_at: Timestamp,
+}
+
+impl PayRequest {
+    /// An ordinary payment of the whole amount, now.
+    pub(crate) fn plain(code_url: &str) -> Self {
+        let code_url = code_url.to_owned();
+        Self { code_url, amount: None, paid_at: None, force: false, delayed: false }
+    }
 }
 
 /// Captures money, and has the gateway announce it.
@@ -91,18 +115,49 @@ fn pay_order(shared: &Shared, request: &PayRequest) -> Result<Paid, Problem> {
 
 /// Scans a code without paying it.
 pub(crate) fn scan(shared: &Shared, request: &ScanRequest) -> Result<Scanned, Problem> {
-    let code_url = request.code_url.clone();
-    let unpaid = PayRequest { code_url, amount: None, paid_at: None, force: false, delayed: false };
-    let now = shared.now();
-    let mut state = shared.lock();
-    let mut payment = payable(&state.ledger, &unpaid, now)?.clone();
-    let begun = begin_trade(&mut state, &mut payment, whole_second(now));
-    state.record(begun)?;
+    let payment = read(shared, &request.code_url)?;
     Ok(Scanned {
         payment_id: payment.key.payment_id,
         gateway: payment.key.gateway,
         trade_no: payment.trade.map(|trade| trade.trade_no),
     })
+}
+
+/// Reads a code, and does not pay it after all.
+///
+/// The wallets of WeChat Pay and Alipay tell nobody, and the code can still be paid.
+pub(crate) fn refuse(shared: &Shared, request: &RefuseRequest) -> Result<Refused, Problem> {
+    let payment = read(shared, &request.code_url)?;
+    let transaction_id = match payment.key.gateway {
+        Gateway::WechatPay | Gateway::Alipay => None,
+        Gateway::Stripe => Some(stripe::wallet::refuse(shared, &request.code_url)?),
+    };
+    let PaymentKey { gateway, payment_id } = payment.key;
+    Ok(Refused { payment_id, gateway, transaction_id })
+}
+
+/// Reads a code that can be paid, which begins the trade where a gateway has trades.
+fn read(shared: &Shared, code_url: &str) -> Result<Payment, Problem> {
+    stripe::expiry::expire_due(shared)?;
+    let now = shared.now();
+    let mut state = shared.lock();
+    check(&state.ledger, code_url, now)?;
+    let payment = state.ledger.payment_by_code(code_url).cloned();
+    let mut payment = payment.ok_or(Problem::UnknownCode)?;
+    let mut events = begin_trade(&mut state, &mut payment, whole_second(now));
+    events.push(Event::CodeRead { payment: payment.key.clone(), at: whole_second(now) });
+    state.record(events)?;
+    Ok(payment)
+}
+
+/// Whether the wallet could pay a code now, and why not.
+pub(crate) fn check(ledger: &Ledger, code_url: &str, now: Timestamp) -> Result<(), Problem> {
+    let plain = PayRequest::plain(code_url);
+    let payment = ledger.payment_by_code(code_url).ok_or(Problem::UnknownCode)?;
+    match payment.key.gateway {
+        Gateway::WechatPay | Gateway::Alipay => payable(ledger, &plain, now).map(drop),
+        Gateway::Stripe => stripe::wallet::check(ledger.stripe(), &plain),
+    }
 }
 
 /// Begins the trade where only a scan does and none has; what is to be kept of it.

@@ -235,6 +235,20 @@ mod tests {
     }
 
     #[test]
+    fn a_token_of_the_first_release_is_read() {
+        let token = "lp1.2026-11.eyJpZCI6ImU0ODJhMWQ3Nzc4MWU4MjFiMDk1NzFkYzAxODU3MzZhIiwiYm9v\
+             a2luZyI6IjNhMzg5NzcyZDI4MWQ1YTY1NDE5OTVjMDg1YjkwNTg2IiwiY3VzdG9tZXIiOiJh\
+             bGljZSBcIsOpIiwib3JkZXIiOiJiNTdmNTBmNjg0OTU1N2RjNWQ3YzI5ZDY4M2I0ZDA2MSIs\
+             ImZsb3ciOiJvcmRlcl9maXJzdCIsImtpbmQiOiJyZW5ld2FsIiwicXVhbnRpdHkiOjMsInVu\
+             aXQiOiJkYXkiLCJ1bml0X3ByaWNlIjo5OTAsImFtb3VudCI6Mjk3MCwiY3VycmVuY3kiOiJD\
+             TlkiLCJwcmljZV92ZXJzaW9uIjoiMDEyMzQ1Njc4OWFiY2RlZiIsImJhc2UiOjE3OTYwODMy\
+             MDAwMDEsImlzc3VlZCI6MTc5NTM5MjAwMDAwMiwiZXhwaXJlcyI6MTc5NTM5MjkwMDAwMn0.\
+             GHYyQ-MOtJXesREnRb4OXS60owIJPvoUkGdWwV_tX84";
+        assert_eq!(keyring(&["2026-11"]).verify(token), Some(quote()));
+        assert_eq!(keyring(&["2026-11"]).sign(&quote()), token, "and by that release, in turn");
+    }
+
+    #[test]
     fn a_token_with_any_bit_changed_is_refused() {
         let ring = keyring(&["a"]);
         let token = ring.sign(&quote());

@@ -431,6 +431,30 @@ mod tests {
         assert_eq!(ids().open_echo(&format!("{text}.x")), None);
     }
 
+    /// What stands in tables and at gateways must be derived again by every release.
+    #[test]
+    fn what_the_first_release_derived_is_derived_again() {
+        let Echo { booking_id, order_id, .. } = echo();
+        let gateway = GatewayName::parse("wechat_pay").unwrap();
+        let payment_id = ids().payment(&order_id, &gateway, 1);
+        assert_eq!(booking_id.as_str(), "d6ddfd23041f41aec33e7cf0e6f170a3");
+        assert_eq!(order_id.as_str(), "3f6c4a5c1b8f8582b511d4334e72299c");
+        assert_eq!(payment_id.as_str(), "d65126b85d9d5548f0bfbbf68816bfde");
+        assert_eq!(
+            ids().refund(payment_id.as_str(), "4200", 1).as_str(),
+            "3496c3c9967b4f728be81d2780fb6828"
+        );
+        assert_eq!(
+            ids().seal_echo(&echo()),
+            "lp1.d6ddfd23041f41aec33e7cf0e6f170a3.3f6c4a5c1b8f8582b511d4334e72299c.\
+             4294967295.99.6e9551ac018b65e492176f9e316ad3bb"
+        );
+        let number = "00112233445566778899aabbccddeeff0123456789abcdef01234500000011";
+        let read = RefundNumber::from_wire(number).unwrap();
+        assert_eq!(read.refund_id.as_str(), "00112233445566778899aabbccddeeff");
+        assert_eq!((read.booking_key.as_str(), read.order_seq), ("0123456789abcdef012345", 17));
+    }
+
     #[test]
     fn a_booking_is_referred_to_by_its_id_a_refund_number_or_an_echo() {
         let number = RefundNumber {

@@ -6,10 +6,12 @@ use domain::booking::{
     RefundStatus, Term, Unmatched,
 };
 use domain::change::Change;
-use domain::decide::record_payment::{Recording, record_payment, record_unmatched};
+use domain::decide::record_payment::{
+    Recording, record_payment, record_returned, record_unmatched,
+};
 use domain::gateway::Capture;
 use domain::product::{Kind, LatePayment, Product, Unit};
-use domain::task::{Record, TaskId, TaskKind};
+use domain::task::{Record, TRIES_AFRESH, TaskId, TaskKind};
 use rules::to_close;
 
 use crate::support::*;
@@ -281,6 +283,34 @@ fn one_transaction_id_at_two_payments_is_two_transactions() {
     let order = change(got).ended.remove(0);
     let current = order.current_payment().unwrap();
     assert_eq!(current.payment_id, order.payments[0].payment_id, "the first stays applied");
+}
+
+#[test]
+fn money_that_has_gone_back_buys_nothing_and_its_refund_is_asked_for_before_it_is_made() {
+    for kind in [Kind::First, Kind::Renewal] {
+        let (booking, order) = live(kind);
+        let payment_id = &order.payments[0].payment_id;
+        let captured = capture("tx", order.amount, PAY_BY_MS);
+        assert_eq!(outcome(&record(&booking, &order, &captured, &DESK)), "applied");
+        let returned = |order: Option<&Order>, captured: &Capture| {
+            record_returned(&booking, order, payment_id, captured, &DESK, env(HEARD_MS))
+        };
+        let got = returned(Some(&order), &captured);
+        assert_eq!(outcome(&got), "booking_not_payable");
+        let change = change(got);
+        let task = change.tasks.iter().find(|task| matches!(task.kind, TaskKind::Refund { .. }));
+        assert_eq!(task.unwrap().tries, TRIES_AFRESH);
+        assert_eq!(
+            (change.booking.term, change.booking.renewals),
+            (booking.term, booking.renewals)
+        );
+        // Every other row stays what it is.
+        let recorded = change.order(&order.order_id);
+        assert_eq!(outcome(&returned(recorded, &captured)), "settled");
+        assert_eq!(outcome(&returned(None, &captured)), "unmatched");
+        let other = capture("tx", cny(1), PAY_BY_MS);
+        assert_eq!(outcome(&returned(Some(&order), &other)), "amount_mismatch");
+    }
 }
 
 #[test]

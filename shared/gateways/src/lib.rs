@@ -113,6 +113,8 @@ pub enum CreateOutcome {
 pub enum QueryOutcome {
     /// Money was captured.
     Paid(Capture),
+    /// Money was captured, and some or all of it has gone back since: it buys nothing any more.
+    Returned(Capture),
     /// It exists and nobody has paid it.
     Unpaid,
     /// The gateway closed it.

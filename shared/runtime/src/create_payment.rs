@@ -6,6 +6,7 @@ use domain::booking::{Booking, Order, PaymentStatus};
 use domain::change::Change;
 use domain::decide::refuse_ended;
 use domain::decide::start_payment::{Created, PaymentPlan, payment_created};
+use domain::gateway::Capture;
 use domain::ids::{OrderId, PaymentId};
 use domain::task::{TaskId, TaskKind};
 use gateways::{CreateOutcome, Gateway, NewPayment, PaymentRef, QueryOutcome};
@@ -14,7 +15,7 @@ use store::load::{Loaded, Want, WantOrder};
 use crate::apply::{Step, apply, commit_once, refuse};
 use crate::deps::Deps;
 use crate::gateway_calls;
-use crate::news::{PaymentAddress, record_capture};
+use crate::news::{Captured, PaymentAddress, Since, record_capture};
 use crate::telemetry::{know_order, know_payment};
 
 /// How often a gateway is asked again because somebody else changed the booking meanwhile.
@@ -232,8 +233,24 @@ pub async fn ask_for_payment(
     let gateway = deps.gateway(&address.gateway).ok_or(Problem::GatewayNotAccepted)?;
     let payment = PaymentRef { payment_id: address.payment_id.as_str(), gateway_ref };
     let outcome = gateway_calls::query(deps, gateway.as_ref(), &payment).await;
-    if let QueryOutcome::Paid(capture) = &outcome {
-        record_capture(deps, address, capture).await?;
-    }
+    let captured = match &outcome {
+        QueryOutcome::Paid(capture) => {
+            Captured { capture, since: since(deps, address, capture).await? }
+        }
+        QueryOutcome::Returned(capture) => Captured { capture, since: Since::Returned },
+        QueryOutcome::Unpaid
+        | QueryOutcome::Closed
+        | QueryOutcome::NotFound
+        | QueryOutcome::Unknown(_) => return Ok(outcome),
+    };
+    record_capture(deps, address, captured).await?;
     Ok(outcome)
+}
+
+/// What is known here of money that the gateway still has. It is owed back already where it was
+/// told of while its payment was not stored, which a restore from a backup brings about.
+async fn since(deps: &Deps, at: &PaymentAddress, capture: &Capture) -> Result<Since, Problem> {
+    let (key, payment) = (at.booking_id.key(), at.payment_id.as_str());
+    let owed = deps.store.unmatched(key, payment, &capture.transaction_id).await?;
+    Ok(if owed.is_some() { Since::Returned } else { Since::Kept })
 }

@@ -9,12 +9,14 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Body, Error, RequestExt, service_fn};
 use lambda_runtime::LambdaEvent;
 use serde_json::Value;
+use tracing::Instrument;
 
 use crate::config::{source_from_environment, start_logs};
 use crate::deadline::Deadline;
 use crate::deps::Deps;
 use crate::serve::{Handler, answer, cause_of};
 use crate::source::DepsSource;
+use crate::telemetry::{event_span, traced};
 
 /// Starts logs and reads the configuration. The runtime shows an error as `Debug` writes it, so it
 /// is put into words here.
@@ -37,10 +39,13 @@ pub async fn serve(handle: Handler) -> Result<(), Error> {
     let source = start().await?;
     let source = &source;
     lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
-        let deadline_ms = event.lambda_context_ref().map_or(0, |context| context.deadline);
-        let deps = invoked(source, deadline_ms).await;
-        let answer = answer(&deps, &request(event), handle).await;
-        Ok::<_, Error>(answer.map(body))
+        let context = event.lambda_context();
+        traced(context.xray_trace_id.as_deref(), async {
+            let deps = invoked(source, context.deadline).await;
+            let answer = answer(&deps, &request(event), handle).await;
+            Ok::<_, Error>(answer.map(body))
+        })
+        .await
     }))
     .await
 }
@@ -63,8 +68,12 @@ pub async fn serve_events(handle: EventHandler) -> Result<(), Error> {
             let (_, code) = problem.spec();
             Error::from(format!("{code}: {}", cause_of(&problem).unwrap_or_default()))
         };
-        let deps = invoked(source, event.context.deadline).await;
-        handle(&deps, event.payload).await.map_err(failed)
+        let context = event.context;
+        traced(context.xray_trace_id.as_deref(), async {
+            let deps = invoked(source, context.deadline).await;
+            handle(&deps, event.payload).instrument(event_span()).await.map_err(failed)
+        })
+        .await
     }))
     .await
 }

@@ -3,7 +3,9 @@
 use api::problem::Problem;
 use domain::attention::Attention;
 use domain::booking::{Booking, Order, Payment, RefundReason};
-use domain::decide::record_payment::{Recording, record_payment, record_unmatched};
+use domain::decide::record_payment::{
+    Recording, record_payment, record_returned, record_unmatched,
+};
 use domain::decide::record_refund::{
     Foreign, ForeignKind, REFUND_ATTEMPTS_TOTAL_MAX, RefundNews, RefundOf, record_foreign,
     record_refund, record_unmatched_refund,
@@ -78,7 +80,10 @@ pub async fn record_event(
     match event {
         Event::Paid { payment_id, echo, capture, .. } => {
             match ours(deps, gateway, payment_id, echo.as_deref()) {
-                Some(address) => record_capture(deps, &address, capture).await.map(|_| ()),
+                Some(address) => {
+                    let captured = Captured { capture, since: Since::Kept };
+                    record_capture(deps, &address, captured).await.map(|_| ())
+                }
                 None => {
                     count(Metric::NotificationNotOurs, &[("gateway", gateway.as_str())], "payment");
                     Ok(())
@@ -114,7 +119,7 @@ pub async fn record_event(
 /// event lacks it. Any other answer than that time contradicts the event, or is none.
 async fn ask_when_paid(deps: &Deps, at: &PaymentAddress) -> Result<(), Problem> {
     match ask_for_payment(deps, at, None).await? {
-        QueryOutcome::Paid(_) => Ok(()),
+        QueryOutcome::Paid(_) | QueryOutcome::Returned(_) => Ok(()),
         QueryOutcome::Unpaid
         | QueryOutcome::Closed
         | QueryOutcome::NotFound
@@ -141,6 +146,24 @@ pub fn ours(
     })
 }
 
+/// What became of captured money before we heard of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Since {
+    /// The gateway still has it, as far as is known.
+    Kept,
+    /// Some or all of it has gone back, or is about to.
+    Returned,
+}
+
+/// Captured money as a gateway tells of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Captured<'a> {
+    /// The transaction and its amount.
+    pub capture: &'a Capture,
+    /// What became of it since.
+    pub since: Since,
+}
+
 /// Records captured money: applied once, or owed back once.
 ///
 /// # Errors
@@ -148,23 +171,44 @@ pub fn ours(
 pub async fn record_capture(
     deps: &Deps,
     at: &PaymentAddress,
-    capture: &Capture,
+    captured: Captured<'_>,
 ) -> Result<Recorded, Problem> {
     know_booking(&at.booking_id);
     know_order(&at.order_id);
     know_payment(&at.payment_id);
-    let want = |_| Want {
-        booking_id: &at.booking_id,
-        product: true,
-        order: WantOrder::Ended(at.order_seq),
-    };
+    let mut recorded = record_at(deps, at, WantOrder::Ended(at.order_seq), captured).await?;
+    if recorded == Recorded::Unmatched {
+        // A table that was restored from a backup may have the same order at another position.
+        recorded = record_at(deps, at, WantOrder::ById(&at.order_id), captured).await?;
+    }
+    if recorded == Recorded::Unmatched {
+        recorded = store_unmatched(deps, at, captured.capture).await?;
+    }
+    if recorded == Recorded::Applied {
+        count(Metric::PaymentApplied, &[("gateway", at.gateway.as_str())], at.payment_id.as_str());
+    }
+    Ok(recorded)
+}
+
+/// Records captured money on its order, if that is found where it is looked for.
+async fn record_at(
+    deps: &Deps,
+    at: &PaymentAddress,
+    order: WantOrder<'_>,
+    captured: Captured<'_>,
+) -> Result<Recorded, Problem> {
+    let want = |_| Want { booking_id: &at.booking_id, product: true, order };
     let recorded = apply(deps, want, |loaded| {
         let booking = &loaded.booking;
         let order = loaded.order(&at.order_id);
         let product = loaded.product.as_ref();
         let product = product.ok_or_else(|| Problem::Internal("product gone".to_owned()))?;
+        let decide = match captured.since {
+            Since::Kept => record_payment,
+            Since::Returned => record_returned,
+        };
         let recording =
-            record_payment(booking, order, &at.payment_id, capture, product, deps.env());
+            decide(booking, order, &at.payment_id, captured.capture, product, deps.env());
         Ok(match recording {
             Recording::Applied(change) => Step::Commit(change, Recorded::Applied),
             Recording::Refunded { change, reason } => {
@@ -176,19 +220,11 @@ pub async fn record_capture(
             Recording::Unmatched => Step::Done(Recorded::Unmatched),
         })
     });
-    let recorded = match recorded.await {
+    match recorded.await {
         // Not even the booking is stored.
-        Err(Problem::NotFound) => Recorded::Unmatched,
-        other => other?,
-    };
-    let recorded = match recorded {
-        Recorded::Unmatched => store_unmatched(deps, at, capture).await?,
-        Recorded::Applied | Recorded::Refunded(_) | Recorded::Settled => recorded,
-    };
-    if recorded == Recorded::Applied {
-        count(Metric::PaymentApplied, &[("gateway", at.gateway.as_str())], at.payment_id.as_str());
+        Err(Problem::NotFound) => Ok(Recorded::Unmatched),
+        other => other,
     }
-    Ok(recorded)
 }
 
 /// Stores money without a stored payment, once. That another writer came first is not enough: it

@@ -184,16 +184,48 @@ fn embedded(values: &[(Metric, i64)], by: Dimensions<'_>, about: &str) -> Value 
     Value::Object(root)
 }
 
+tokio::task_local! {
+    /// The id of the trace of the invocation that is being worked on.
+    static TRACE_ID: String;
+}
+
+/// Works on an invocation whose trace X-Ray knows, so that every span names it. `header` is as
+/// Lambda hands it over, `Root=1-…;Parent=…;Sampled=1`.
+/// Source: AWS X-Ray Developer Guide, "Tracing header"; read 2026-11-25.
+pub async fn traced<T>(header: Option<&str>, work: impl Future<Output = T>) -> T {
+    let mut parts = header.unwrap_or_default().split(';');
+    match parts.find_map(|part| part.trim().strip_prefix("Root=")) {
+        Some(trace_id) => TRACE_ID.scope(trace_id.to_owned(), work).await,
+        None => work.await,
+    }
+}
+
+/// Names the trace on a span, where there is one.
+fn know_trace(span: &Span) {
+    // There is none on a laptop, where nobody invokes.
+    let _ = TRACE_ID.try_with(|trace_id| span.record("trace.id", trace_id.as_str()));
+}
+
+/// The span of an event that is no request.
+#[must_use]
+pub fn event_span() -> Span {
+    let span = info_span!("event", trace.id = Empty);
+    know_trace(&span);
+    span
+}
+
 /// The span of a request. What becomes known later stands on every line from then on.
 #[must_use]
 pub fn request_span(request: &Request, route: Option<&Route>) -> Span {
     let span = info_span!(
         "request",
         request.id = request.request_id,
+        trace.id = Empty,
         booking.id = Empty,
         order.id = Empty,
         payment.id = Empty
     );
+    know_trace(&span);
     if let Some(booking_id) = route.and_then(Route::booking_id) {
         span.record("booking.id", booking_id.as_str());
     }
@@ -209,10 +241,12 @@ pub fn task_span(task: &Task) -> Span {
     let span = info_span!(
         "task",
         task.id = task.id().as_str(),
+        trace.id = Empty,
         booking.id = task.booking_id.as_str(),
         order.id = Empty,
         payment.id = payment_id.as_str()
     );
+    know_trace(&span);
     if let Record::Order { order_id, .. } = &task.record {
         span.record("order.id", order_id.as_str());
     }

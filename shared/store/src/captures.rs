@@ -3,7 +3,8 @@
 //!
 //! Nothing else scans. The comparison reads segments side by side, each page 1 MB of what the table
 //! holds; the figures are read one page a request. It costs half a read unit for each 4 KB,
-//! whatever is left out of the answers. It is eventually consistent: nothing is decided on it alone.
+//! whatever is left out of the answers. It is eventually consistent, and nothing is decided on it
+//! alone.
 
 use std::collections::HashMap;
 

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 use crate::schema::{
-    ATTENTION_SHARD, DUE_AT, DUE_SHARD, EVENT, Key, PK, SHAPE, SHAPE_ATTRIBUTE, SK, due_shard,
+    ATTENTION_SHARD, AUDIT_KEPT_S, DUE_AT, DUE_SHARD, EVENT, Key, PK, SHAPE, SHAPE_ATTRIBUTE, SK,
+    VANISHES_AT, due_shard,
 };
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -82,7 +83,10 @@ pub(crate) fn attention(attention: &Attention) -> Result<Item, StoreError> {
 
 pub(crate) fn audit(audit: &Audit) -> Result<Item, StoreError> {
     let at_ms = audit.at.as_millisecond();
-    encode(audit, Key::audit(&audit.booking_id, at_ms, &audit.attention_id))
+    let mut item = encode(audit, Key::audit(&audit.booking_id, at_ms, &audit.attention_id))?;
+    let vanishes_at_s = audit.at.as_second().saturating_add(AUDIT_KEPT_S);
+    item.insert(VANISHES_AT.to_owned(), AttributeValue::N(vanishes_at_s.to_string()));
+    Ok(item)
 }
 
 pub(crate) fn unmatched(unmatched: &Unmatched) -> Result<Item, StoreError> {

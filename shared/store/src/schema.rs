@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
+    TimeToLiveSpecification,
 };
 use domain::attention::AttentionId;
 use domain::ids::{BookingId, OrderId, ProductTag};
@@ -28,8 +29,15 @@ pub const DUE_SHARD: &str = "due_shard";
 pub const ATTENTION_SHARD: &str = "attention";
 /// Sort key of the index: milliseconds since 1970, UTC.
 pub const DUE_AT: &str = "due_at";
-/// How many partitions the index spreads tasks over. Raising it is safe at any time, because
-/// every reader reads all shards that any release has written.
+/// When the table may drop an item by itself: seconds since 1970, UTC. Only audit records have it:
+/// everything else either proves that something happened once, or is removed when it is done.
+pub const VANISHES_AT: &str = "vanishes_at";
+/// How long an audit record is kept, in seconds: ten years, as business records are. It has what a
+/// person wrote, which is not to be kept for ever.
+pub const AUDIT_KEPT_S: i64 = 10 * 366 * 86_400;
+/// How many partitions the index spreads tasks over. A release that has raised it reads all that
+/// an earlier one wrote, and not the other way round: `docs/scaling.md` says how to raise it. It is
+/// never lowered.
 pub const DUE_SHARDS: u32 = 4;
 /// The release of the item shapes: a reader refuses items of a later one.
 pub const SHAPE: u32 = 1;
@@ -158,9 +166,18 @@ pub async fn create_table(client: &Client, table: &str) -> Result<(), aws_sdk_dy
         .send()
         .await;
     match created.map_err(aws_sdk_dynamodb::Error::from) {
-        Ok(_) | Err(aws_sdk_dynamodb::Error::ResourceInUseException(_)) => Ok(()),
+        Ok(_) => let_vanish(client, table).await,
+        Err(aws_sdk_dynamodb::Error::ResourceInUseException(_)) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+async fn let_vanish(client: &Client, table: &str) -> Result<(), aws_sdk_dynamodb::Error> {
+    let specification =
+        TimeToLiveSpecification::builder().attribute_name(VANISHES_AT).enabled(true).build()?;
+    let update = client.update_time_to_live().table_name(table);
+    update.time_to_live_specification(specification).send().await?;
+    Ok(())
 }
 
 fn attribute(

@@ -84,6 +84,7 @@ fn check_refusals(told: &Told) {
     let queried = match &told.queried {
         QueryOutcome::Unknown(refusal) => Some(refusal),
         QueryOutcome::Paid(_)
+        | QueryOutcome::Returned(_)
         | QueryOutcome::Unpaid
         | QueryOutcome::Closed
         | QueryOutcome::NotFound => None,

@@ -8,9 +8,11 @@ use std::collections::BTreeSet;
 
 use domain::booking::{
     Booking, BookingStatus, EndReason, Order, OrderStatus, Payment, PaymentStatus, Refund,
+    RefundStatus,
 };
 use domain::change::{Change, close_task};
 use domain::decide::record_refund::REFUND_ATTEMPTS_MAX;
+use domain::event::{Event, EventType};
 use domain::gateway::Capture;
 use domain::ids::{Ids, OrderId, PaymentId};
 use domain::product::Kind;
@@ -28,6 +30,29 @@ fn ensure(holds: bool, broken: impl FnOnce() -> String) -> Checked {
 #[must_use]
 pub fn is_ours(refund: &Refund) -> bool {
     refund.reason.is_ours()
+}
+
+/// What a change tells is what it does: that the live order was paid or voided, and that money is
+/// back.
+fn check_events(before: &Booking, change: &Change) -> Checked {
+    let live = before.live_order.as_ref();
+    let gone = live.filter(|order| change.booking.live(&order.order_id).is_none());
+    let ended = gone
+        .and_then(|order| change.order(&order.order_id))
+        .filter(|order| matches!(order.status, OrderStatus::Paid | OrderStatus::Superseded));
+    let expected: Vec<_> = ended.map(|order| Some(&order.order_id)).into_iter().collect();
+    let (back, told): (Vec<&Event>, Vec<&Event>) =
+        change.events.iter().partition(|event| event.event_type == EventType::PaymentRefunded);
+    let told: Vec<_> = told.into_iter().map(|event| event.order_id.as_ref()).collect();
+    ensure(told == expected, || format!("an order's end is told once: {change:?}"))?;
+    for event in back {
+        let order = event.order_id.as_ref().and_then(|order_id| change.order(order_id));
+        let mut refunds = order.into_iter().flat_map(|order| &order.refunds);
+        let refund = refunds.find(|refund| Some(&refund.refund_id) == event.refund_id.as_ref());
+        let is_back = refund.is_some_and(|refund| refund.status == RefundStatus::Succeeded);
+        ensure(is_back, || format!("money is told to be back that is not: {event:?}"))?;
+    }
+    Ok(())
 }
 
 /// The payments that the change's tasks are to close, in order.
@@ -53,6 +78,7 @@ pub fn check_change(before: &Booking, change: &Change) -> Checked {
     ensure(after.customer_id == before.customer_id, || "the same customer".to_owned())?;
     check_written_orders(change)?;
     check_older_order(before, change)?;
+    check_events(before, change)?;
     for task in &change.tasks {
         ensure(task.booking_id == before.booking_id, || format!("its booking: {task:?}"))?;
         let Record::Order { order_id, .. } = &task.record else {

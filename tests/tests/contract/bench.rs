@@ -19,12 +19,12 @@ use http::header::HOST;
 use http::{HeaderValue, Method, Request, Response};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
+use local::clock::TurnedClock;
 use runtime::config::open_secrets;
 use runtime::deps::Randomness;
 use serde_json::{Value, json};
 use simulator::Simulator;
 use simulator::config::SimulatorConfig;
-use tests::TestClock;
 use tower_service::Service;
 
 /// Where the gateways think that we are.
@@ -62,7 +62,7 @@ pub struct Kind {
 pub struct Bench {
     pub kind: &'static Kind,
     pub gateway: Arc<dyn Gateway>,
-    pub clock: TestClock,
+    pub clock: TurnedClock,
     routes: Router,
     caught: Arc<Mutex<Vec<Request<Bytes>>>>,
     nonces: AtomicU64,
@@ -107,14 +107,11 @@ pub fn refund_number(seed: u64) -> String {
 
 impl Bench {
     pub fn start(kind: &'static Kind) -> Self {
-        let clock = TestClock::default();
-        let (ticking, caught) = (clock.clone(), Arc::new(Mutex::new(vec![])));
+        let clock = TurnedClock::default();
+        let caught = Arc::new(Mutex::new(vec![]));
         let gateway = adapter(kind);
         let (answering, catching) = (Arc::clone(&gateway), Arc::clone(&caught));
-        let mut config = SimulatorConfig::new(
-            format!("{BASE_URL}/v1/callbacks"),
-            Arc::new(move || ticking.now()),
-        );
+        let mut config = SimulatorConfig::new(format!("{BASE_URL}/v1/callbacks"), clock.reader());
         config.refund_delay = Duration::ZERO;
         config.courier = Some(Arc::new(move |request| {
             catching.lock().unwrap().push(request);

@@ -178,11 +178,11 @@ async fn a_payment_is_found_in_every_state(bench: Bench) {
     let never = number(5);
     let never = PaymentRef { payment_id: &never, gateway_ref: None };
     assert_eq!(bench.query(&never).await, QueryOutcome::NotFound);
-    // Money that goes back was captured all the same.
+    // Money that went back was captured all the same.
     let refund = refund_number(1);
     bench.refund(&refund_of(&paid, &refund)).await;
     bench.finished_refund(&refund_of(&paid, &refund)).await;
-    assert_eq!(bench.query(&paid.made.reference()).await, QueryOutcome::Paid(paid.capture));
+    assert_eq!(bench.query(&paid.made.reference()).await, QueryOutcome::Returned(paid.capture));
 }
 
 async fn a_payment_whose_own_id_was_never_heard_is_not_declared_over(bench: Bench) {

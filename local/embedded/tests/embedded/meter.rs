@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use embedded::EmbeddedStore;
 use embedded::billing::{IndexKeys, Projection};
-use embedded::meter::{Call, Meter, Totals};
+use embedded::meter::{Call, Meter, Totals, Traces};
 
 use crate::table::{BY_DUE_TIME, Item, TABLE, item, key, number, put, put_new, sized, store, text};
 
@@ -287,4 +287,26 @@ async fn the_largest_item_under_a_prefix_is_known() {
     for (prefix, bytes) in [("order#", 900), ("order#1", 700), ("task", 400), ("", 900), ("x", 0)] {
         assert_eq!(meter.largest_item(prefix), bytes, "{prefix:?}");
     }
+}
+
+#[tokio::test]
+async fn what_writes_leave_behind_is_billed_in_the_table_and_in_the_index() {
+    let (meter, client) = metered(vec![]).await;
+    let task = |due: &str| item("task", [("lane", text("0")), ("due", text(due))]);
+    put(&client, sized("order", 500)).await;
+    put(&client, task("1")).await;
+    // A hundred bytes are billed besides each item and each entry; the index has all of the task.
+    let entry = meter.largest_item("task") + 100;
+    let traces = meter.traces();
+    assert_eq!(traces.table_bytes, i64::try_from(600 + entry).unwrap());
+    assert_eq!((traces.index_bytes, traces.index_write_units), (i64::try_from(entry).unwrap(), 1));
+    put(&client, task("1")).await;
+    put(&client, task("2")).await;
+    // The same again changes nothing; another key is a delete and a put.
+    assert_eq!(meter.traces(), Traces { index_write_units: 3, ..traces });
+    assert_eq!((meter.changes("task"), meter.changes("order"), meter.changes("a")), (2, 1, 0));
+    client.delete_item().table_name(TABLE).set_key(Some(key("task"))).send().await.unwrap();
+    let left = meter.traces();
+    assert_eq!((left.table_bytes, left.index_bytes, left.index_write_units), (600, 0, 4));
+    assert_eq!(meter.changes("task"), 2, "what is gone is not told as a change");
 }

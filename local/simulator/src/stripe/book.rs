@@ -36,6 +36,9 @@ pub(crate) struct Session {
     pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     pub(crate) expired: Option<Expired>,
+    /// The PaymentIntent of a try that was declined; the next try goes on with it.
+    #[serde(default)]
+    pub(crate) tried: Option<String>,
     /// The PaymentIntents that paid it: one, unless the wallet forced more.
     pub(crate) intents: Vec<String>,
 }
@@ -67,6 +70,9 @@ pub(crate) struct Intent {
     /// What its QR encodes.
     pub(crate) code: Option<String>,
     pub(crate) canceled: Option<Canceled>,
+    /// Why the last try to pay it came to nothing.
+    #[serde(default)]
+    pub(crate) declined: Option<Decline>,
     pub(crate) charge: Option<Charge>,
 }
 
@@ -87,6 +93,16 @@ pub(crate) enum IntentStatus {
 pub(crate) struct Canceled {
     pub(crate) at: Timestamp,
     pub(crate) reason: Option<String>,
+}
+
+/// Why a try to pay came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Decline {
+    /// The bank says no to the card.
+    Card,
+    /// The customer says no in the wallet that was to pay.
+    Wallet,
 }
 
 /// Money that a PaymentIntent captured.
@@ -180,6 +196,11 @@ pub(crate) struct Book {
 impl Session {
     pub(crate) fn is_open(&self) -> bool {
         self.intents.is_empty() && self.expired.is_none()
+    }
+
+    /// The PaymentIntent that the session shows: the first that paid it, else the one of a try.
+    pub(crate) fn shown_intent(&self) -> Option<&String> {
+        self.intents.first().or(self.tried.as_ref())
     }
 }
 

@@ -46,7 +46,8 @@ pub(super) fn expire(
     at: Timestamp,
 ) {
     session.expired = Some(why);
-    let told = Told::new("checkout.session.expired", at, objects::session(session, None));
+    let tried = session.shown_intent().and_then(|id| execution.state.ledger.stripe().intent(id));
+    let told = Told::new("checkout.session.expired", at, objects::session(session, tried));
     execution.change(Change::Session(session.clone()));
     // No transaction exists that could count its deliveries.
     let subject = Subject::Transaction(session.id.clone());

@@ -108,6 +108,7 @@ pub(super) fn create(execution: &mut Execution<'_>, request: NewIntent) -> Resul
         status: request.status,
         code,
         canceled: None,
+        declined: None,
         charge: None,
     };
     // A PaymentIntent does not expire by itself, and neither does its QR here.

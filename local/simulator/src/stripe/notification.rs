@@ -92,6 +92,7 @@ fn imagined(shared: &Shared, request: &HandMade) -> (Session, Intent, String) {
         status: IntentStatus::Succeeded,
         code: None,
         canceled: None,
+        declined: None,
         charge: None,
     };
     let session = Session {
@@ -110,6 +111,7 @@ fn imagined(shared: &Shared, request: &HandMade) -> (Session, Intent, String) {
         created_at: at,
         expires_at: at,
         expired: None,
+        tried: None,
         intents: vec![intent_id],
     };
     (session, intent, event_id)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::book::{Charge, Dispute, DisputeStatus, Intent, IntentStatus, Session};
+use super::book::{Charge, Decline, Dispute, DisputeStatus, Intent, IntentStatus, Session};
 use super::currency;
 use super::form::Form;
 use super::refusal::Refusal;
@@ -135,7 +135,7 @@ pub(super) fn intent(intent: &Intent) -> Value {
         "currency": currency::wire(&intent.amount.currency),
         "customer": null,
         "description": intent.description,
-        "last_payment_error": null,
+        "last_payment_error": intent.declined.map(last_payment_error),
         "latest_charge": intent.charge.as_ref().map(|charge| &charge.id),
         "livemode": false,
         "metadata": intent.metadata,
@@ -146,6 +146,25 @@ pub(super) fn intent(intent: &Intent) -> Value {
         "receipt_email": null,
         "status": intent_status(intent.status),
     })
+}
+
+/// Why the last try came to nothing.
+///
+/// <https://docs.stripe.com/api/errors>, <https://docs.stripe.com/error-codes> (read 2026-11-25).
+fn last_payment_error(decline: Decline) -> Value {
+    match decline {
+        Decline::Card => json!({
+            "code": "card_declined",
+            "decline_code": "generic_decline",
+            "message": "Your card was declined.",
+            "type": "card_error",
+        }),
+        Decline::Wallet => json!({
+            "code": "payment_intent_payment_attempt_failed",
+            "message": "The payment failed.",
+            "type": "invalid_request_error",
+        }),
+    }
 }
 
 pub(super) fn intent_status(status: IntentStatus) -> &'static str {
@@ -281,7 +300,7 @@ pub(super) fn refunded(payment: Option<&Payment>, transaction_id: &str) -> i64 {
 
 /// A session with what is to be expanded in it.
 pub(super) fn expanded_session(ledger: &Ledger, it: &Session, expansion: &Expansion) -> Value {
-    let shown = it.intents.first().and_then(|id| ledger.stripe().intent(id));
+    let shown = it.shown_intent().and_then(|id| ledger.stripe().intent(id));
     let mut object = session(it, shown);
     if let Some(shown) = shown.filter(|_| expansion.has("payment_intent")) {
         let below = expansion.below("payment_intent");

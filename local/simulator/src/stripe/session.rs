@@ -171,6 +171,7 @@ pub(super) fn create(execution: &mut Execution<'_>, request: NewSession) -> Resu
         created_at: execution.now,
         expires_at: request.expires_at,
         expired: None,
+        tried: None,
         intents: Vec::new(),
     };
     execution.open(Payable {
@@ -232,7 +233,7 @@ impl ListSessions {
     pub(super) fn answer(&self, ledger: &Ledger) -> Result<Value, Refusal> {
         let asked = |session: &&Session| {
             let paid = self.payment_intent.as_ref();
-            paid.is_none_or(|intent| session.intents.first() == Some(intent))
+            paid.is_none_or(|intent| session.shown_intent() == Some(intent))
                 && self.status.as_ref().is_none_or(|it| objects::session_status(session) == it)
                 && self.created.holds(session.created_at)
         };

@@ -1,8 +1,8 @@
-//! The customer pays: a session's page, or the QR of a PaymentIntent.
+//! The customer pays or declines: a session's page, or the QR of a PaymentIntent.
 
 use jiff::Timestamp;
 
-use super::book::{Change, Charge, Expired, Intent, IntentStatus, Payable, Session};
+use super::book::{Book, Change, Charge, Decline, Expired, Intent, IntentStatus, Payable, Session};
 use super::execution::{Execution, Told};
 use super::intent::searchable_at;
 use super::{expiry, objects};
@@ -17,24 +17,15 @@ use crate::wallet::{Paid, PayRequest, whole_second};
 pub(crate) fn pay(shared: &Shared, request: &PayRequest) -> Result<Paid, Problem> {
     expiry::expire_due(shared)?;
     let mut state = shared.lock();
-    let book = state.ledger.stripe();
-    let payable = book.payable(&request.code_url).cloned().ok_or(Problem::UnknownCode)?;
-    let (session, owned) = match payable {
-        Payable::Session(id) => (book.session(&id).cloned(), None),
-        Payable::Intent(id) => (None, book.intent(&id).cloned()),
-    };
+    let coded = checked(state.ledger.stripe(), request)?;
     let mut execution = Execution::new(shared, &mut state);
     let paid_at = whole_second(request.paid_at.unwrap_or(execution.now));
-    let intent = match (&session, owned) {
-        (Some(session), _) => {
-            check_session(session, request)?;
-            intent_of_session(&mut execution, session, request, paid_at)
+    let (session, intent) = match coded {
+        Coded::Session(session) => {
+            let intent = intent_of_session(&mut execution, &session, request, paid_at);
+            (Some(session), intent)
         }
-        (None, Some(intent)) => {
-            check_intent(&intent, request)?;
-            intent_to_pay(&mut execution, intent, request, paid_at)
-        }
-        (None, None) => return Err(Problem::UnknownCode),
+        Coded::Intent(intent) => (None, intent_to_pay(&mut execution, intent, request, paid_at)),
     };
     let paid = Paid {
         transaction_id: intent.id.clone(),
@@ -74,6 +65,62 @@ pub(crate) fn settle(shared: &Shared, intent_id: &str) -> Result<(), JournalErro
     Ok(())
 }
 
+/// The customer tries to pay, and it comes to nothing: a session's page declines the card and
+/// waits for another one; the QR of a PaymentIntent is used up. Answers the PaymentIntent.
+pub(crate) fn refuse(shared: &Shared, code_url: &str) -> Result<String, Problem> {
+    expiry::expire_due(shared)?;
+    let request = PayRequest::plain(code_url);
+    let mut state = shared.lock();
+    let coded = checked(state.ledger.stripe(), &request)?;
+    let mut execution = Execution::new(shared, &mut state);
+    let at = whole_second(execution.now);
+    let mut intent = match coded {
+        Coded::Session(mut session) => {
+            let mut intent = intent_of_session(&mut execution, &session, &request, at);
+            intent.declined = Some(Decline::Card);
+            session.tried = Some(intent.id.clone());
+            execution.change(Change::Session(session));
+            intent
+        }
+        Coded::Intent(intent) => Intent { declined: Some(Decline::Wallet), ..intent },
+    };
+    intent.status = IntentStatus::RequiresPaymentMethod;
+    let told = Told::new("payment_intent.payment_failed", at, objects::intent(&intent));
+    let declined = intent.id.clone();
+    // No transaction exists that could count its deliveries.
+    let subject = Subject::Transaction(declined.clone());
+    execution.change(Change::Intent(intent.clone()));
+    execution.tell(&intent.payment, &subject, vec![told]);
+    let jobs = execution.commit()?;
+    drop(state);
+    shared.start(jobs);
+    Ok(declined)
+}
+
+/// Whether Stripe would let a code be paid.
+pub(crate) fn check(book: &Book, request: &PayRequest) -> Result<(), Problem> {
+    checked(book, request).map(drop)
+}
+
+/// What a code pays, as it is.
+enum Coded {
+    Session(Session),
+    Intent(Intent),
+}
+
+fn checked(book: &Book, request: &PayRequest) -> Result<Coded, Problem> {
+    let coded = match book.payable(&request.code_url).ok_or(Problem::UnknownCode)? {
+        Payable::Session(id) => book.session(id).cloned().map(Coded::Session),
+        Payable::Intent(id) => book.intent(id).cloned().map(Coded::Intent),
+    };
+    let coded = coded.ok_or(Problem::UnknownCode)?;
+    match &coded {
+        Coded::Session(session) => check_session(session, request)?,
+        Coded::Intent(intent) => check_intent(intent, request)?,
+    }
+    Ok(coded)
+}
+
 fn check_session(session: &Session, request: &PayRequest) -> Result<(), Problem> {
     if request.force {
         return Ok(());
@@ -102,13 +149,18 @@ fn check_intent(intent: &Intent, request: &PayRequest) -> Result<(), Problem> {
     }
 }
 
-/// A session makes its PaymentIntent when it is paid.
+/// A session makes its PaymentIntent when it is first tried, and goes on with that one.
 fn intent_of_session(
     execution: &mut Execution<'_>,
     session: &Session,
     request: &PayRequest,
     paid_at: Timestamp,
 ) -> Intent {
+    let book = execution.state.ledger.stripe();
+    let tried = session.tried.as_ref().filter(|_| session.intents.is_empty());
+    if let Some(tried) = tried.and_then(|id| book.intent(id)).cloned() {
+        return intent_to_pay(execution, tried, request, paid_at);
+    }
     let number = execution.state.ledger.next_number();
     Intent {
         number,
@@ -124,6 +176,7 @@ fn intent_of_session(
         status: IntentStatus::Processing,
         code: None,
         canceled: None,
+        declined: None,
         charge: None,
     }
 }
@@ -147,6 +200,7 @@ fn intent_to_pay(
         intent.amount = amount.clone();
     }
     intent.status = IntentStatus::Processing;
+    intent.declined = None;
     intent
 }
 

@@ -231,6 +231,13 @@ impl Stack {
         assert_eq!(self.control(Method::PUT, "faults", plan).await.status, 200);
     }
 
+    /// The codes that the wallet sees.
+    pub(crate) async fn codes(&self) -> Vec<Value> {
+        let codes = self.control(Method::GET, "codes", json!(null)).await;
+        assert_eq!(codes.status, 200, "{}", codes.body);
+        codes.body["codes"].as_array().unwrap().clone()
+    }
+
     /// The ledger's line for one payment.
     pub(crate) async fn ledger(&self, payment_id: &str) -> Value {
         let ledger = self.control(Method::GET, "ledger", json!(null)).await.body;

@@ -126,3 +126,51 @@ async fn force_captures_a_second_transaction_of_one_payment() {
     let told: Vec<_> = delivered.iter().map(|d| stack.open(d).unwrap().1).collect();
     assert!(told.iter().any(|notice| notice["transaction_id"] == second["transaction_id"]));
 }
+
+#[tokio::test]
+async fn the_wallet_sees_the_newest_codes_and_what_became_of_them() {
+    let stack = Stack::start().await;
+    let mut numbers = vec![];
+    for number in 1..=51 {
+        numbers.push(stack.created(&format!("order-{number}")).await);
+    }
+    stack.close("order-49").await;
+    stack.pay(json!({ "code_url": numbers[49] })).await;
+    let refused = stack.control(Method::POST, "refuse", json!({ "code_url": numbers[50] })).await;
+    assert_eq!(refused.body["transaction_id"], json!(null), "{}", refused.body);
+    let codes = stack.codes().await;
+    let told: Vec<_> =
+        codes.iter().take(4).map(|code| (&code["code_url"], &code["status"])).collect();
+    let [paid, scanned, closed, open] = ["paid", "scanned", "closed", "open"].map(|it| json!(it));
+    assert_eq!(
+        told,
+        [
+            (&numbers[50], &scanned),
+            (&numbers[49], &paid),
+            (&numbers[48], &closed),
+            (&numbers[47], &open),
+        ]
+    );
+    assert_eq!(codes[0]["scanned_at"], "2026-01-01T00:00:00Z");
+    assert_eq!(codes[1]["captured"], json!({ "amount": 1280, "currency": "CNY" }));
+    assert_eq!(codes[1]["expires_at"], "2026-01-01T00:15:00Z");
+    assert_eq!(codes.len(), 50, "the oldest is not shown");
+    assert_eq!(codes[49]["code_url"], numbers[1]);
+    set_clock(START_S + 15 * 60 + 1);
+    let codes = stack.codes().await;
+    assert_eq!((&codes[0]["status"], &codes[1]["status"]), (&json!("expired"), &paid));
+}
+
+#[tokio::test]
+async fn a_code_that_was_refused_in_wechat_can_still_be_paid_and_nobody_is_told() {
+    let stack = Stack::start().await;
+    let code_url = stack.created("order-1").await;
+    let refused = stack.control(Method::POST, "refuse", json!({ "code_url": code_url })).await;
+    assert_eq!((refused.status, &refused.body["payment_id"]), (200, &json!("order-1")));
+    assert_eq!(stack.query("order-1").await.body["trade_state"], "NOTPAY");
+    assert_eq!(stack.pay(json!({ "code_url": code_url })).await.status, 200);
+    stack.callback.wait(1).await;
+    assert_eq!(stack.callback.all().len(), 1, "the payment alone is told");
+    let again = stack.control(Method::POST, "refuse", json!({ "code_url": code_url })).await;
+    assert_eq!((again.status, &again.body["code"]), (409, &json!("already_paid")));
+}

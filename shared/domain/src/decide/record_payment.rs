@@ -10,7 +10,7 @@ use crate::decide::record_refund::refund_task;
 use crate::gateway::{Capture, GatewayName};
 use crate::ids::{BookingId, PaymentId};
 use crate::product::{Kind, LatePayment, Product};
-use crate::task::{Record, Task, TaskId};
+use crate::task::{Record, TRIES_AFRESH, Task, TaskId, TaskKind};
 use crate::term;
 
 /// What captured money does.
@@ -55,6 +55,38 @@ pub fn record_payment(
         Some(reason) => give_back(booking, order, payment, capture, reason, env),
         None => apply(booking, order, payment, capture, env),
     }
+}
+
+/// Decides what captured money does that has gone back since, by whoever's doing: it buys nothing.
+///
+/// That happens where the record is younger than the gateway's, because the table was restored from
+/// a backup, or where somebody refunds at the gateway before we hear of the payment. Giving it back
+/// is recorded and done as ever, but for one thing: the gateway may have our refund, so that it is
+/// asked for before it is made.
+#[must_use]
+pub fn record_returned(
+    booking: &Booking,
+    order: Option<&Order>,
+    payment_id: &PaymentId,
+    capture: &Capture,
+    product: &Product,
+    env: Env<'_>,
+) -> Recording {
+    let Some((order, payment)) = order.and_then(|o| Some((o, o.payment(payment_id)?))) else {
+        return Recording::Unmatched;
+    };
+    if is_settled(order, payment, capture) {
+        return Recording::Settled;
+    }
+    let refused = refusal(booking, order, payment, capture, product);
+    let reason = refused.unwrap_or(RefundReason::BookingNotPayable);
+    let mut recording = give_back(booking, order, payment, capture, reason, env);
+    if let Recording::Refunded { change, .. } = &mut recording {
+        let refunds = change.tasks.iter_mut();
+        let refunds = refunds.filter(|task| matches!(task.kind, TaskKind::Refund { .. }));
+        refunds.for_each(|task| task.tries = TRIES_AFRESH);
+    }
+    recording
 }
 
 fn is_settled(order: &Order, payment: &Payment, capture: &Capture) -> bool {

@@ -268,14 +268,16 @@ fn query_declined(declined: Declined) -> QueryOutcome {
 }
 
 /// `TRADE_CLOSED` is an order that nobody paid in time, or one that was paid and went back in full.
-/// Where it was paid, the capture stands, and what went back is the refunds' own story. Where the
-/// payment time is not told, calling it closed costs nobody anything: either nothing was captured,
-/// or all of it is back with the payer.
+/// Where the payment time is not told, calling it closed costs nobody anything: either nothing was
+/// captured, or all of it is back with the payer.
 fn trade_status(trade: &Trade, reply: &Response<Bytes>) -> QueryOutcome {
     match trade.trade_status.as_str() {
         "WAIT_BUYER_PAY" => QueryOutcome::Unpaid,
         "TRADE_CLOSED" if !trade.was_paid() => QueryOutcome::Closed,
         "TRADE_SUCCESS" | "TRADE_FINISHED" | "TRADE_CLOSED" => match trade.capture() {
+            Some(capture) if trade.trade_status == "TRADE_CLOSED" => {
+                QueryOutcome::Returned(capture)
+            }
             Some(capture) => QueryOutcome::Paid(capture),
             None => QueryOutcome::Unknown(unreadable(reply)),
         },

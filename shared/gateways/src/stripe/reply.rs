@@ -317,6 +317,7 @@ fn refund_declined(declined: Declined) -> RefundOutcome {
 fn intent_state(intent: &Intent, status: StatusCode) -> QueryOutcome {
     match intent.status.as_str() {
         "succeeded" => match intent.capture() {
+            Some(capture) if intent.has_gone_back() => QueryOutcome::Returned(capture),
             Some(capture) => QueryOutcome::Paid(capture),
             None => QueryOutcome::Unknown(unreadable(status)),
         },
@@ -370,7 +371,7 @@ fn search_state(page: &Page<Intent>, status: StatusCode) -> QueryOutcome {
         return QueryOutcome::Unknown(too_many(status));
     }
     let rank = |outcome: &QueryOutcome| match outcome {
-        QueryOutcome::Paid(_) => 0,
+        QueryOutcome::Paid(_) | QueryOutcome::Returned(_) => 0,
         QueryOutcome::Unknown(_) => 1,
         QueryOutcome::Unpaid => 2,
         QueryOutcome::Closed => 3,

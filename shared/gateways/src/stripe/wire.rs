@@ -82,6 +82,14 @@ impl Intent {
         capture(&self.id, self.received()?, charge.created)
     }
 
+    /// Whether some of what was captured was refunded, or is about to be.
+    pub(super) fn has_gone_back(&self) -> bool {
+        match &self.latest_charge {
+            Some(Expandable::Object(charge)) => charge.amount_refunded > 0,
+            Some(Expandable::Id(_)) | None => false,
+        }
+    }
+
     /// What WeChat's app scans.
     pub(super) fn qr_code(&self) -> Option<&str> {
         let action = self.next_action.as_ref()?;
@@ -90,10 +98,12 @@ impl Intent {
     }
 }
 
-/// A charge, of which only the time is read.
+/// A charge, of which only the time is read, and how much of it was refunded.
 #[derive(Deserialize)]
 pub(super) struct Charge {
     created: i64,
+    #[serde(default)]
+    amount_refunded: i64,
 }
 
 #[derive(Deserialize)]

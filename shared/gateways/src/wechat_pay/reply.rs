@@ -167,7 +167,9 @@ impl WechatPay {
             Err(Fault::Declined(declined)) => match query_declined(declined) {
                 QueryOutcome::NotFound | QueryOutcome::Closed => Ok(None),
                 QueryOutcome::Unknown(refusal) => Err(refusal),
-                QueryOutcome::Paid(_) | QueryOutcome::Unpaid => Ok(None),
+                QueryOutcome::Paid(_) | QueryOutcome::Returned(_) | QueryOutcome::Unpaid => {
+                    Ok(None)
+                }
             },
             Err(Fault::Unusable(refusal)) => Err(refusal),
         }
@@ -309,11 +311,12 @@ fn refund_declined(declined: Declined) -> RefundOutcome {
     RefundOutcome::Unknown(declined.refusal)
 }
 
-/// `REFUND` is a paid order that was refunded at least in part: the capture stands, what went back
-/// is the refunds' own story. `USERPAYING` and `PAYERROR` come from card readers and are not final.
+/// `REFUND` is a paid order that was refunded at least in part. `USERPAYING` and `PAYERROR` come
+/// from card readers and are not final.
 fn trade_state(transaction: &Transaction, status: StatusCode) -> QueryOutcome {
     match transaction.trade_state.as_str() {
         "SUCCESS" | "REFUND" => match transaction.capture() {
+            Some(capture) if transaction.trade_state == "REFUND" => QueryOutcome::Returned(capture),
             Some(capture) => QueryOutcome::Paid(capture),
             None => QueryOutcome::Unknown(unreadable(status)),
         },

@@ -256,7 +256,7 @@ fn every_trade_status_is_read() {
         ("TRADE_SUCCESS", QueryOutcome::Paid(capture())),
         ("TRADE_FINISHED", QueryOutcome::Paid(capture())),
         // Paid, and back in full: the capture stands.
-        ("TRADE_CLOSED", QueryOutcome::Paid(capture())),
+        ("TRADE_CLOSED", QueryOutcome::Returned(capture())),
         ("NEW_STATE", QueryOutcome::Unknown(refusal(200, "NEW_STATE", "an unknown trade_status"))),
     ] {
         let contents = trade(status).to_string();

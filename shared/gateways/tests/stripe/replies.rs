@@ -180,6 +180,24 @@ fn every_status_of_an_intent_is_read() {
 }
 
 #[test]
+fn a_charge_of_which_anything_was_refunded_has_gone_back() {
+    for (refunded, expected) in [
+        (json!(null), "unknown"),
+        (json!(0), "paid"),
+        (json!(1), "returned"),
+        (json!(1280), "returned"),
+    ] {
+        let mut intent = intent("succeeded");
+        intent["latest_charge"]["amount_refunded"] = refunded.clone();
+        let told = read_query(&stored(INTENT_ID), &reply(200, &intent));
+        assert_eq!(query_name(&told), expected, "{refunded}");
+        let answer = session("complete", "paid", intent);
+        let told = read_query(&stored(SESSION_ID), &reply(200, &answer));
+        assert_eq!(query_name(&told), expected, "{refunded}");
+    }
+}
+
+#[test]
 fn money_decides_before_the_session_does() {
     let id_only = json!(INTENT_ID);
     for (status, payment_status, intent, expected) in [
@@ -551,6 +569,7 @@ fn the_gateway_s_words_are_kept_short() {
 fn query_name(outcome: &QueryOutcome) -> &'static str {
     match outcome {
         QueryOutcome::Paid(_) => "paid",
+        QueryOutcome::Returned(_) => "returned",
         QueryOutcome::Unpaid => "unpaid",
         QueryOutcome::Closed => "closed",
         QueryOutcome::NotFound => "not_found",

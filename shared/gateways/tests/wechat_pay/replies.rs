@@ -164,7 +164,7 @@ fn every_trade_state_is_read() {
     };
     for (state, expected) in [
         ("SUCCESS", QueryOutcome::Paid(capture.clone())),
-        ("REFUND", QueryOutcome::Paid(capture)),
+        ("REFUND", QueryOutcome::Returned(capture)),
         ("NOTPAY", QueryOutcome::Unpaid),
         ("USERPAYING", QueryOutcome::Unpaid),
         ("PAYERROR", QueryOutcome::Unpaid),

@@ -187,6 +187,7 @@ fn every_route_is_read_from_its_event() {
             .path
             .replace("{product_id}", "desk-order")
             .replace("{booking_id}", &"a".repeat(32))
+            .replace("{reference}", &"a".repeat(32))
             .replace("{order_id}", &"b".repeat(32))
             .replace("{attention_id}", &format!("close-{}", "c".repeat(32)))
             .replace("{gateway}", "wechat_pay");

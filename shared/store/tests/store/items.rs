@@ -12,7 +12,7 @@ use domain::product::{Flow, LatePayment, PriceCheck, Product, Unit};
 use domain::task::{Task, TaskKind};
 use store::error::StoreError;
 use store::load::{Want, WantOrder};
-use store::schema::{Key, SHAPE, SHAPE_ATTRIBUTE};
+use store::schema::{AUDIT_KEPT_S, Key, SHAPE, SHAPE_ATTRIBUTE, VANISHES_AT};
 use store::tasks::DueTask;
 
 use crate::attention::{raise, release, waiting};
@@ -245,6 +245,23 @@ async fn every_item_carries_the_release_of_its_shape() {
         }
         for item in items {
             assert_eq!(item[SHAPE_ATTRIBUTE], AttributeValue::N(SHAPE.to_string()), "{item:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_but_an_audit_record_may_vanish_and_that_ten_years_later() {
+    on_every_place(async |place| {
+        one_of_each(place).await;
+        for item in all_items(place).await {
+            let vanishes_at = item.get(VANISHES_AT).map(|value| value.as_n().unwrap().clone());
+            let is_audit = item["sk"].as_s().unwrap().starts_with("audit#");
+            let kept_until = is_audit.then(|| {
+                let at_ms: i64 = item["at"].as_n().unwrap().parse().unwrap();
+                at_ms.strict_div(1_000).strict_add(AUDIT_KEPT_S).to_string()
+            });
+            assert_eq!(vanishes_at, kept_until, "{item:?}");
         }
     })
     .await;

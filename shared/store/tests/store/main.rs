@@ -23,6 +23,8 @@ mod products;
 #[cfg(test)]
 mod records;
 #[cfg(test)]
+mod releases;
+#[cfg(test)]
 mod tasks;
 #[cfg(test)]
 mod wrap;

@@ -274,7 +274,12 @@ fn check_queried(said: &Said<'_>, asked: &Asked<'_>, queried: &QueryOutcome) {
     };
     match queried {
         QueryOutcome::Paid(capture) => {
-            let trade = trade(&["TRADE_SUCCESS", "TRADE_FINISHED", "TRADE_CLOSED"]);
+            let trade = trade(&["TRADE_SUCCESS", "TRADE_FINISHED"]);
+            let names = ["trade_no", "total_amount", "send_pay_date"];
+            check_capture(names.map(|name| of(trade, name)), capture);
+        }
+        QueryOutcome::Returned(capture) => {
+            let trade = trade(&["TRADE_CLOSED"]);
             let names = ["trade_no", "total_amount", "send_pay_date"];
             check_capture(names.map(|name| of(trade, name)), capture);
         }

@@ -316,7 +316,7 @@ fn check_queried(said: &Said<'_>, asked: &Asked<'_>, queried: &QueryOutcome) {
     let is_paid = |intent: &&Value| intent["status"] == "succeeded";
     let session = (said.body["object"] == "checkout.session").then(|| of(said.body, "status"));
     match queried {
-        QueryOutcome::Paid(capture) => {
+        QueryOutcome::Paid(capture) | QueryOutcome::Returned(capture) => {
             let intents = asked_intents(said, asked);
             let mut paid = intents.into_iter().filter(is_paid);
             let paid = paid.find(|intent| intent["id"] == capture.transaction_id.as_str());
@@ -324,6 +324,9 @@ fn check_queried(said: &Said<'_>, asked: &Asked<'_>, queried: &QueryOutcome) {
             check_money(paid, "amount_received", capture.captured);
             let paid_at = paid["latest_charge"]["created"].as_i64();
             assert_eq!(paid_at, Some(capture.paid_at.as_second()));
+            let back = paid["latest_charge"]["amount_refunded"].as_i64();
+            let is_back = matches!(queried, QueryOutcome::Returned(_));
+            assert_eq!(is_back, back.is_some_and(|back| back > 0));
         }
         QueryOutcome::Unpaid => {
             let intents = asked_intents(said, asked);

@@ -174,8 +174,9 @@ impl Peer for WechatPayPeer {
             CreateOutcome::Unknown(_) => {}
         }
         match &told.queried {
-            QueryOutcome::Paid(capture) => {
-                assert!(matches!(body["trade_state"].as_str(), Some("SUCCESS" | "REFUND")));
+            QueryOutcome::Paid(capture) | QueryOutcome::Returned(capture) => {
+                let is_back = matches!(told.queried, QueryOutcome::Returned(_));
+                assert_eq!(body["trade_state"], if is_back { "REFUND" } else { "SUCCESS" });
                 check_is_asked(asked, is_success, body);
                 check_capture(body, capture);
             }

@@ -50,6 +50,14 @@ impl Merchant {
         Self { stack: Stack::start_with(change).await, settings: merchant_settings() }
     }
 
+    /// The customer does not pay a code after all.
+    pub(crate) async fn refuse(&self, code_url: &Value) -> Value {
+        let refused = json!({ "code_url": code_url });
+        let refused = self.stack.control(Method::POST, "refuse", refused).await;
+        assert_eq!(refused.status, 200, "{}", refused.body);
+        refused.body
+    }
+
     /// The headers of an ordinary call without a key.
     pub(crate) fn headers(&self) -> Headers<'static> {
         Headers {

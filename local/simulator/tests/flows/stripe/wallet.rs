@@ -165,3 +165,58 @@ async fn wechat_pay_has_no_slow_method() {
     let refused = merchant.stack.pay(json!({ "code_url": code_url, "delayed": true })).await;
     assert_eq!((refused.status, &refused.body["code"]), (400, &json!("invalid_request")));
 }
+
+#[tokio::test]
+async fn a_declined_card_leaves_the_session_open_and_the_next_card_pays_the_same_intent() {
+    let merchant = Merchant::start().await;
+    let session = merchant.opened("order-1").await;
+    let refused = merchant.refuse(&session["url"]).await;
+    let declined = refused["transaction_id"].clone();
+    let shown = merchant.get(&format!("{}?expand[]=payment_intent", path(&session))).await.body;
+    assert_eq!((&shown["status"], &shown["payment_status"]), (&json!("open"), &json!("unpaid")));
+    assert_eq!(shown["url"], session["url"]);
+    let intent = &shown["payment_intent"];
+    assert_eq!((&intent["id"], &intent["status"]), (&declined, &json!("requires_payment_method")));
+    assert_eq!(intent["last_payment_error"]["code"], "card_declined");
+    merchant.stack.callback.wait(1).await;
+    let told = merchant.event("payment_intent.payment_failed");
+    assert_eq!(told["data"]["object"], *intent);
+    assert_eq!(merchant.stack.codes().await[0]["status"], "scanned");
+
+    assert_eq!(merchant.refuse(&session["url"]).await["transaction_id"], declined);
+    let paid = merchant.stack.pay(json!({ "code_url": session["url"] })).await.body;
+    assert_eq!(paid["transaction_id"], declined);
+    let intent = declined.as_str().unwrap();
+    let paid = merchant.get(&format!("/v1/payment_intents/{intent}")).await.body;
+    assert_eq!((&paid["status"], &paid["last_payment_error"]), (&json!("succeeded"), &json!(null)));
+}
+
+#[tokio::test]
+async fn a_session_expires_after_a_declined_card_as_without_one() {
+    let merchant = Merchant::start().await;
+    let session = merchant.opened("order-1").await;
+    merchant.refuse(&session["url"]).await;
+    let expired = merchant.post(&format!("{}/expire", path(&session)), &form(&[])).await;
+    assert_eq!(expired.body["status"], "expired");
+    assert_eq!(merchant.stack.codes().await[0]["status"], "closed");
+}
+
+#[tokio::test]
+async fn a_qr_that_the_customer_refused_is_used_up() {
+    let merchant = Merchant::start().await;
+    let (intent, qr) = merchant.shown("order-1").await;
+    let refused = merchant.refuse(&qr).await;
+    assert_eq!(refused["transaction_id"], intent["id"]);
+    let path = format!("/v1/payment_intents/{}", intent["id"].as_str().unwrap());
+    let shown = merchant.get(&path).await.body;
+    assert_eq!(
+        (&shown["status"], &shown["next_action"]),
+        (&json!("requires_payment_method"), &json!(null))
+    );
+    let code = &shown["last_payment_error"]["code"];
+    assert_eq!(code, "payment_intent_payment_attempt_failed");
+    let paid = merchant.stack.pay(json!({ "code_url": qr })).await;
+    assert_eq!((paid.status, &paid.body["code"]), (409, &json!("code_closed")));
+    let canceled = merchant.post(&format!("{path}/cancel"), &form(&[])).await;
+    assert_eq!(canceled.body["status"], "canceled");
+}

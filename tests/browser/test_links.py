@@ -1,0 +1,42 @@
+"""Links that do not lead anywhere, and what they show."""
+
+
+def with_signature_changed(address):
+    """The address with the last digit of its signature changed."""
+    return address[:-2] + ("A" if address[-2] != "A" else "B") + address[-1]
+
+
+def test_a_tampered_link_shows_nothing_to_pay(stack, shop):
+    booking_id = stack.open_booking("desk-order")
+    address = with_signature_changed(stack.link(booking_id))
+    window = shop.checkout(booking_id, address=address).until("link_invalid")
+    assert not window.page.locator("#show-code").is_visible()
+
+
+def test_a_link_of_another_deployment_shows_nothing_to_pay(stack, shop):
+    own = stack.link(stack.open_booking("desk-order"))
+    other = stack.link(stack.open_booking("desk-order"))
+    head, signature = own.rsplit(".", 1)
+    address = f"{other.rsplit('.', 1)[0]}.{signature}"
+    shop.checkout(None, address=address).until("link_invalid")
+    shop.checkout(None, address=head).until("link_missing", "link_invalid")
+    shop.checkout(None, address=own.split("#")[0]).until("link_missing")
+
+
+def test_a_link_that_runs_out_under_an_open_page_takes_its_code_away(stack, shop):
+    booking_id = stack.open_booking("desk-order")
+    address = stack.link(booking_id, expires_in_s=600)
+    window = shop.checkout(booking_id, address=address).until("placeholder").show_code()
+    window.until("code")
+    stack.advance(601)
+    window.until("link_expired")
+    assert not window.page.locator("#code").is_visible()
+    shop.checkout(booking_id, address=address).until("link_expired")
+
+
+def test_the_way_back_leads_where_the_link_says(stack, shop):
+    booking_id = stack.open_booking("desk-order")
+    back = f"{stack.base_url}/"
+    window = shop.checkout(booking_id, address=stack.link(booking_id, return_url=back))
+    window.until("placeholder")
+    assert window.page.locator("#return").get_attribute("href") == back

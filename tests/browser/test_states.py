@@ -1,0 +1,93 @@
+"""Each state of the checkout page: how it looks, and that a reload and Back keep it."""
+
+import pytest
+from conftest import PHONE
+from looks import check_looks
+from playwright.sync_api import expect
+from states import STATES, open_window, placeholder, with_code
+
+# The most that a page may send before it is seen, in bytes.
+WEIGHT_MAX = 60_000
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_state_looks_right_and_survives_a_reload(stack, shop, name):
+    window = STATES[name](stack, shop).until(name)
+    check_looks(window.page)
+    window.reload().until(name)
+
+
+def test_a_reload_keeps_what_the_customer_chose(stack, shop):
+    window = placeholder(stack, shop).at("stripe").reload().until("placeholder")
+    expect(window.page.locator("#quantity")).to_have_value("4")
+    expect(window.page.locator("#wallet-options input[value=stripe]")).to_be_checked()
+    assert "51.20" in window.amount()
+
+
+def test_back_leads_to_the_same_code(stack, shop):
+    booking_id, window = with_code(stack, shop)
+    before = window.read_code()
+    window.page.goto("/")
+    window.page.go_back()
+    assert window.until("code").read_code() == before == stack.live_code(booking_id)
+
+
+def test_back_never_shows_a_code_that_was_replaced_meanwhile(stack, shop):
+    booking_id, window = with_code(stack, shop)
+    window.page.goto("/")
+    stack.call("POST", f"/v1/bookings/{booking_id}/quotes", {"quantity": 9}, "alice")
+    window.page.go_back()
+    window.until("replaced")
+
+
+def test_what_is_shown_while_offline_looks_right(stack, shop):
+    device = shop.device()
+    _, window = with_code(stack, shop, device=device)
+    device.set_offline(True)
+    check_looks(window.until("offline").page)
+
+
+def test_a_code_that_is_being_made_looks_right(stack, shop):
+    _, window = open_window(stack, shop)
+    stack.faults(call_delay_ms=5_000)
+    check_looks(window.show_code().until("making_code").page)
+
+
+def test_the_question_before_cancelling_looks_right_and_can_be_left(stack, shop):
+    _, window = with_code(stack, shop)
+    window.page.locator("#cancel").click()
+    check_looks(window.page)
+    window.page.keyboard.press("Escape")
+    window.until("code")
+    expect(window.page.locator("#cancel-dialog")).to_be_hidden()
+
+
+@pytest.mark.parametrize("path", ["/", "/simulator/wallet"])
+def test_the_laptops_own_pages_look_right(stack, shop, path):
+    booking_id, window = with_code(stack, shop)
+    page = shop.device().new_page()
+    page.goto(path)
+    expect(page.locator("#bookings > li, #codes > li").first).to_be_visible()
+    check_looks(page)
+
+
+def test_the_page_is_small_and_is_seen_after_one_request(stack, shop):
+    device = shop.device(viewport=PHONE)
+    page = device.new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.resource_type))
+    page.goto(stack.link(stack.open_booking("desk-order")))
+    expect(page.locator("#checkout")).to_have_attribute("data-state", "placeholder")
+    # Besides the document there are only calls of the API, which no paint waits for.
+    assert [kind for kind in asked if kind != "fetch"] == ["document"]
+    assert page.evaluate("performance.getEntriesByName('first-contentful-paint').length") == 1
+    sent = page.evaluate("performance.getEntriesByType('navigation')[0].transferSize")
+    assert 0 < sent < WEIGHT_MAX
+
+
+def test_a_page_that_waits_for_the_api_is_painted_already(stack, shop):
+    page = shop.device(viewport=PHONE).new_page()
+    page.route("**/v1/**", lambda _: None)
+    page.goto(stack.link(stack.open_booking("desk-order")))
+    expect(page.locator("#checkout")).to_have_attribute("data-state", "loading")
+    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length === 1")

@@ -1,0 +1,54 @@
+//! `costs`: counts what checkouts cost, and prices it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use costs::document::{self, put};
+use costs::play::play_all;
+use costs::settings::{Settings, root};
+
+/// Plays a checkout of each kind and tells what AWS would bill.
+#[derive(Parser)]
+struct Command {
+    /// Other prices and assumptions than those of docs/costs.yaml
+    #[arg(long)]
+    settings: Option<PathBuf>,
+    /// Replaces one of them, such as `dynamodb_write_units_million=1.25`; may be given many times
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// Puts the tables into docs/costs.md and docs/scaling.md
+    #[arg(long)]
+    write: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Command::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(line) => {
+            eprintln!("{line}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<(), String> {
+    let mut settings = match &command.settings {
+        Some(path) => Settings::read(path)?,
+        None => Settings::of_project()?,
+    };
+    for change in &command.set {
+        settings.set(change)?;
+    }
+    // One thread: what is logged is kept where it is logged.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let played = runtime.block_on(play_all(&settings));
+    let (costs, scaling) = (document::costs(&played, &settings), document::scaling(&played));
+    if command.write {
+        put(&root().join("docs/costs.md"), &costs)?;
+        put(&root().join("docs/scaling.md"), &scaling)?;
+    }
+    println!("{costs}\n### How many fit\n\n{scaling}");
+    Ok(())
+}

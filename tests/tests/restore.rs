@@ -1,0 +1,210 @@
+//! The table is restored from a backup while the gateways have gone on: docs/restoring.md.
+
+use serde_json::{Value, json};
+use tests::books::fen;
+use tests::quiet::{at_gateway, owed, quiet_world, refund_of, replay};
+use tests::{Window, World, acknowledged, expect, gateway, order_in, text};
+
+const RECONCILE: &str = "/2015-03-31/functions/reconcile/invocations";
+const DAY_S: i64 = 86_400;
+
+/// Pays a code, whatever became of it, and has its notification arrive.
+async fn pay_and_tell(world: &World, made: &Value) -> Value {
+    let body = json!({ "code_url": made["payment"]["code_url"], "force": true });
+    let paid = world.pay_with(body).await;
+    tell(world, &paid).await;
+    paid
+}
+
+/// Has the gateway tell of a transaction, for the first time or again.
+async fn tell(world: &World, paid: &Value) {
+    let told = replay(world, &json!({ "transaction_id": paid["transaction_id"] })).await;
+    assert_eq!(told, acknowledged());
+}
+
+/// How much of a payment its gateway still holds, in minor units.
+async fn held(world: &World, made: &Value) -> i64 {
+    let entry = world.ledger_of(&made["payment"]["payment_id"]).await;
+    fen(&entry["captured"]) - fen(&entry["refunded"])
+}
+
+/// A quote in `instant` that is the same whenever it is asked for: its code is made with it.
+async fn keyed(window: &Window) -> Value {
+    let body = json!({ "quantity": 2, "gateway": gateway() });
+    let reply = window.quote_keyed(&body, "same-request").await;
+    tests::gateway::scanned(&window.client, reply).await.body
+}
+
+#[tokio::test]
+async fn a_payment_applied_after_the_backup_is_found_by_asking_and_applied_once() {
+    let world = quiet_world().await;
+    let first = world.booking_of("alice", "desk-order").await;
+    let first_code = first.code_for(1).await;
+    let renewed = world.booking_of("bob", "desk-order").await;
+    let bought = renewed.code_for(2).await;
+    pay_and_tell(&world, &bought).await;
+    let renewal = renewed.code_for(3).await;
+    let backup = world.back_up().await;
+    let first_paid = pay_and_tell(&world, &first_code).await;
+    let renewal_paid = pay_and_tell(&world, &renewal).await;
+    let (orders, term) =
+        (first.look().await["orders"].clone(), renewed.look().await["term"].clone());
+    world.restore(backup).await;
+    assert_eq!(first.look().await["status"], "pending_payment", "the backup is older");
+    let windows = [first.clone(), renewed.clone()];
+    world.clock.advance_s(60);
+    world.drive(&windows).await;
+    let after = first.look().await;
+    assert_eq!((&after["status"], &after["orders"]), (&json!("active"), &orders));
+    assert_eq!(renewed.look().await["term"], term);
+    // What the gateway has told before it may tell once more.
+    for paid in [&first_paid, &renewal_paid] {
+        tell(&world, paid).await;
+    }
+    world.drive(&windows).await;
+    assert_eq!((&renewed.look().await["term"], held(&world, &renewal).await), (&term, 2970));
+}
+
+#[tokio::test]
+async fn a_refund_made_after_the_backup_is_found_and_not_made_again() {
+    let world = quiet_world().await;
+    // One is owed when the backup is made; the other is paid, and owed, only afterwards.
+    let (alice, owed_before) = owed(&world, "alice").await;
+    let bob = world.booking_of("bob", "desk-order").await;
+    let owed_after = bob.code_for(1).await;
+    bob.code_for(2).await;
+    let backup = world.back_up().await;
+    pay_and_tell(&world, &owed_after).await;
+    let windows = [alice.clone(), bob.clone()];
+    world.drive(&windows).await;
+    world.restore(backup).await;
+    // Longer than any gateway's memory of a request.
+    world.clock.advance_s(2 * DAY_S);
+    world.drive(&windows).await;
+    for (window, made) in [(&alice, &owed_before), (&bob, &owed_after)] {
+        assert_eq!(refund_of(window, made).await["status"], "succeeded");
+        let refunds = at_gateway(&world, made).await;
+        assert_eq!((refunds.len(), held(&world, made).await), (1, 0), "{refunds:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_payment_that_was_live_in_the_backup_and_went_back_since_buys_nothing() {
+    let world = quiet_world().await;
+    let window = world.booking_of("alice", "desk-order").await;
+    let voided = window.code_for(1).await;
+    let backup = world.back_up().await;
+    window.code_for(2).await;
+    pay_and_tell(&world, &voided).await;
+    world.drive(std::slice::from_ref(&window)).await;
+    assert_eq!(held(&world, &voided).await, 0);
+    world.restore(backup).await;
+    world.clock.advance_s(60);
+    world.drive(std::slice::from_ref(&window)).await;
+    let booking = window.look().await;
+    assert_eq!(booking["status"], "pending_payment");
+    let order = order_in(&booking, &voided["order"]["order_id"]).unwrap();
+    assert_eq!(order["refunds"][0]["reason"], "booking_not_payable");
+    assert_eq!(at_gateway(&world, &voided).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_repeated_after_the_restore_finds_its_payment_which_is_applied_once() {
+    let world = quiet_world().await;
+    let window = world.booking_of("alice", "desk-instant").await;
+    let backup = world.back_up().await;
+    // The lost order was the booking's second one; made again, it is the first.
+    expect(201, window.quote_at(1, gateway()).await);
+    let made = keyed(&window).await;
+    let paid = pay_and_tell(&world, &made).await;
+    world.restore(backup).await;
+    keyed(&window).await;
+    assert_eq!(window.look().await["orders"][0]["order_id"], made["order"]["order_id"]);
+    world.clock.advance_s(60);
+    world.drive(std::slice::from_ref(&window)).await;
+    assert_eq!(window.look().await["status"], "active");
+    tell(&world, &paid).await;
+    world.drive(std::slice::from_ref(&window)).await;
+    assert_eq!(at_gateway(&world, &made).await, Vec::<Value>::new());
+    assert_eq!(held(&world, &made).await, 2560);
+}
+
+#[tokio::test]
+async fn money_told_of_before_the_request_is_repeated_goes_back_and_buys_nothing() {
+    let world = quiet_world().await;
+    let window = world.booking_of("alice", "desk-instant").await;
+    let backup = world.back_up().await;
+    let made = keyed(&window).await;
+    let paid = pay_and_tell(&world, &made).await;
+    world.restore(backup).await;
+    tell(&world, &paid).await;
+    keyed(&window).await;
+    world.clock.advance_s(60);
+    for _ in 0..4 {
+        world.settle().await;
+        world.clock.advance_s(3_600);
+    }
+    assert_eq!(window.look().await["status"], "pending_payment");
+    assert_eq!(held(&world, &made).await, 0);
+    let refunds = at_gateway(&world, &made).await;
+    assert_eq!(refunds.len(), 1, "{refunds:#?}");
+}
+
+/// A booking that the backup does not have, and one whose order it does not have: both paid and
+/// applied after it.
+async fn lost(world: &World) -> (Vec<Value>, Vec<Value>) {
+    let known = world.booking_of("alice", "desk-order").await;
+    let backup = world.back_up().await;
+    let unknown = world.booking_of("bob", "desk-submit").await;
+    let (mut made, mut paid) = (vec![], vec![]);
+    for window in [&known, &unknown] {
+        let code = window.code_for(1).await;
+        paid.push(pay_and_tell(world, &code).await);
+        made.push(code);
+        assert_eq!(window.look().await["status"], "active");
+    }
+    world.restore(backup).await;
+    assert_eq!(known.look().await["orders"], json!([]));
+    assert_eq!(unknown.client.get(&unknown.path).await.unwrap().status, 404);
+    (made, paid)
+}
+
+#[tokio::test]
+async fn a_lost_payment_that_is_told_again_goes_back_in_full() {
+    let world = quiet_world().await;
+    let (made, paid) = lost(&world).await;
+    for one in &paid {
+        tell(&world, one).await;
+    }
+    for _ in 0..4 {
+        world.settle().await;
+        world.clock.advance_s(3_600);
+    }
+    for (code, one) in made.iter().zip(&paid) {
+        assert_eq!(held(&world, code).await, 0);
+        tell(&world, one).await;
+        assert_eq!(at_gateway(&world, code).await.len(), 1, "once");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_payment_is_found_in_its_days_bill() {
+    let world = quiet_world().await;
+    let deps = &world.stack.deps;
+    let bills = deps.gateway(&tests::gateway_name()).unwrap();
+    let offset = bills.bills().unwrap().offset();
+    let day = offset.to_datetime(world.clock.now()).date().tomorrow().unwrap();
+    world.clock.set(offset.to_timestamp(day.at(12, 0, 0, 0)).unwrap());
+    let (_, paid) = lost(&world).await;
+    world.clock.advance_s(DAY_S);
+    let ask = json!({ "day": day, "gateway": gateway() });
+    let report = expect(200, world.admin().post(RECONCILE, &ask).await.unwrap());
+    let rows = report["gateways"][0]["rows"].as_array().unwrap().clone();
+    // A bill without the echo cannot prove money ours whose payment is stored nowhere.
+    let difference = if gateway() == "alipay" { "foreign" } else { "not_recorded" };
+    for one in &paid {
+        let row = rows.iter().find(|row| row["transaction_id"] == one["transaction_id"]);
+        let row = row.unwrap_or_else(|| panic!("{} is in no row", text(&one["transaction_id"])));
+        assert_eq!(row["difference"], difference, "{row:#}");
+    }
+}
