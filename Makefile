@@ -21,8 +21,8 @@ INTO ?=
 SET ?=
 WRITE ?=
 # The tests over HTTP that hold at every gateway. `test-rust` runs them at WeChat Pay.
-GATEWAY_TESTS := flows consistency idempotency notifications settle windows attention reconcile operations \
-	restore
+GATEWAY_TESTS := flows consistency idempotency notifications settle windows attention reconcile \
+	operations restore
 # Built with the tests, with the features that they have: nothing is compiled twice.
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
