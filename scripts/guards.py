@@ -91,12 +91,9 @@ GUARDS = [
         rule="2",
         file="shared/domain/src/decide/record_payment.rs",
         find='''if is_settled(order, payment, capture) {
-        return Recording::Settled;
-    }
-    let refused = refusal(booking, order, payment, capture, product);
-    match refused''',
-        replace='''let refused = refusal(booking, order, payment, capture, product);
-    match refused''',
+        return Err(Recording::Settled);
+    }''',
+        replace='''let _ = is_settled(order, payment, capture);''',
     ),
     Guard(
         name="a second transaction of a payment goes back",

@@ -430,5 +430,6 @@ pub mod gateway;
 pub mod lines;
 pub mod quiet;
 pub mod roles;
+pub mod routes;
 pub mod secrets_manager;
 pub mod template;

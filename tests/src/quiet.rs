@@ -1,10 +1,11 @@
 //! A world in which a gateway says nothing by itself, and money that it owes back there.
 
+use domain::ids::Echo;
 use serde_json::{Value, json};
 
 use crate::faults::Faults;
 use crate::gateway::ways_of;
-use crate::{Window, World, expect, gateway, order_in};
+use crate::{Window, World, acknowledged, expect, gateway, gateway_name, order_in};
 
 /// Faults under which a gateway says nothing by itself, and refunds as soon as it has answered.
 pub async fn faults(world: &World, more: Value) {
@@ -70,4 +71,28 @@ pub async fn refund_of(window: &Window, made: &Value) -> Value {
 pub async fn at_gateway(world: &World, made: &Value) -> Vec<Value> {
     let ledger = world.ledger_of(&made["payment"]["payment_id"]).await;
     ledger["refunds"].as_array().unwrap().clone()
+}
+
+/// The transaction of [`tell_of_nothing_stored`].
+pub const NOWHERE_STORED: &str = "42000001";
+
+/// Has the run's gateway tell of money that is provably ours and of a booking that is not stored.
+/// Answers what the money's echo says.
+pub async fn tell_of_nothing_stored(world: &World) -> Echo {
+    let ids = &world.stack.deps.ids;
+    let booking_id = ids.booking("nobody", "k", &ids.product_tag("desk-order"));
+    let order_id = ids.order(&ids.fresh_token([1; 16]));
+    let payment_id = ids.payment(&order_id, &gateway_name(), 1);
+    let echo = Echo { booking_id, order_id, order_seq: 0, attempt: 1 };
+    let told = json!({
+        "gateway": gateway(),
+        "out_trade_no": payment_id.as_str(),
+        "transaction_id": NOWHERE_STORED,
+        "attach": ids.seal_echo(&echo),
+        "amount": { "amount": 1280, "currency": "CNY" },
+        "success_time": world.clock.now(),
+    });
+    let told = expect(200, world.nobody().post("/simulator/notify", &told).await.unwrap());
+    assert_eq!(told["status"], acknowledged());
+    echo
 }

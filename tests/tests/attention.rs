@@ -6,7 +6,6 @@ use domain::attention::Attention;
 use domain::booking::RefundStatus;
 use domain::change::{Change, close_task};
 use domain::decide::record_refund::{REFUND_ATTEMPTS_MAX, RefundNews, RefundOf, record_refund};
-use domain::ids::Echo;
 use http::Method;
 use jiff::SignedDuration;
 use local::client::{Call, Client, Reply};
@@ -17,11 +16,12 @@ use store::attention::PAGE_LEN;
 use tests::faults::{Failure, Fate, Faults};
 use tests::gateway::{dispute, refund_by_hand, refuse_refund, relent};
 use tests::quiet::{
-    at_gateway, faults, owed, owed_at, quiet_world, quiet_world_over, refund_of, tell,
+    NOWHERE_STORED, at_gateway, faults, owed, owed_at, quiet_world, quiet_world_over, refund_of,
+    tell, tell_of_nothing_stored,
 };
 use tests::{
-    GLANCE, PATIENCE, Window, World, acknowledged, expect, expect_problem, gateway, gateway_name,
-    order_in, text, time, ways,
+    GLANCE, PATIENCE, Window, World, expect, expect_problem, gateway_name, order_in, text, time,
+    ways,
 };
 
 /// The longest wait between two tries.
@@ -405,20 +405,9 @@ async fn a_refund_that_fails_after_it_succeeded_is_made_again_and_the_money_goes
 async fn money_without_a_stored_payment_waits_and_is_released_even_without_its_booking() {
     let world = quiet_world().await;
     let ids = &world.stack.deps.ids;
-    let booking_id = ids.booking("nobody", "k", &ids.product_tag("desk-order"));
-    let order_id = ids.order(&ids.fresh_token([1; 16]));
-    let payment_id = ids.payment(&order_id, &gateway_name(), 1);
-    let echo = Echo { booking_id: booking_id.clone(), order_id, order_seq: 0, attempt: 1 };
-    let told = json!({
-        "gateway": gateway(),
-        "out_trade_no": payment_id.as_str(),
-        "transaction_id": "42000001",
-        "attach": ids.seal_echo(&echo),
-        "amount": { "amount": 1280, "currency": "CNY" },
-        "success_time": world.clock.now(),
-    });
-    let told = expect(200, world.nobody().post("/simulator/notify", &told).await.unwrap());
-    assert_eq!(told["status"], acknowledged());
+    let echo = tell_of_nothing_stored(&world).await;
+    let booking_id = &echo.booking_id;
+    let payment_id = ids.payment(&echo.order_id, &gateway_name(), 1);
     // The simulated gateway has never captured it: it finally refuses, or says nothing final.
     let (stands, runs) = if ways().refuses_impossible_refunds {
         (RefundStatus::NeedsAttention, 1)
@@ -436,11 +425,11 @@ async fn money_without_a_stored_payment_waits_and_is_released_even_without_its_b
     let one = until_called(runs).await;
     let status = async || {
         let store = &world.stack.deps.store;
-        let stored = store.unmatched(booking_id.key(), payment_id.as_str(), "42000001").await;
+        let stored = store.unmatched(booking_id.key(), payment_id.as_str(), NOWHERE_STORED).await;
         stored.unwrap().unwrap().refund.status
     };
     assert_eq!(status().await, stands);
-    assert_eq!((&one["order_id"], &one["transaction_id"]), (&json!(null), &json!("42000001")));
+    assert_eq!((&one["order_id"], &one["transaction_id"]), (&json!(null), &json!(NOWHERE_STORED)));
     let done = retry(&world, &one).await;
     assert_eq!(retry(&world, &one).await, done, "the same request again");
     assert_eq!(status().await, RefundStatus::Due);

@@ -1,13 +1,14 @@
 //! Checkout links: one booking in the hands of whoever has the link, and nothing else.
 
 use api::link::{LINK_TTL_S, LINK_TTL_S_MAX, LINK_TTL_S_MIN};
-use api::route::{Access, ROUTES};
+use api::route::Access;
 use api::token::Keyring;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
 use local::client::{Call, Reply};
 use serde_json::{Value, json};
+use tests::routes::{body_for, routes};
 use tests::{Window, World, expect, expect_problem, order_in, text, time};
 
 /// The claims of a link's token.
@@ -27,26 +28,9 @@ async fn both(world: &World, product_id: &str) -> (Window, Window) {
     (window, linked)
 }
 
-/// Every route of links with a booking and an order filled in.
+/// Every route that a link opens.
 fn link_routes(linked: &Window, order_id: &str) -> Vec<(Method, String)> {
-    let (_, booking_id) = linked.path.rsplit_once('/').unwrap();
-    let filled =
-        |path: &str| path.replace("{booking_id}", booking_id).replace("{order_id}", order_id);
-    let routes = ROUTES.iter().filter(|route| route.access == Access::Link);
-    routes.map(|route| (route.method.parse().unwrap(), filled(route.path))).collect()
-}
-
-/// A body that is well-formed for the route of a path.
-fn body_for(path: &str, order_id: &str) -> Value {
-    match path.rsplit('/').next().unwrap() {
-        "quotes" => json!({ "quantity": 1, "gateway": "wechat_pay" }),
-        "orders" => json!({ "quote_token": "t", "gateway": "wechat_pay" }),
-        "payments" => {
-            json!({ "order_id": order_id, "quote_token": "t", "gateway": "wechat_pay" })
-        }
-        "qr" => json!({ "code": "c" }),
-        _ => json!({}),
-    }
+    routes(Access::Link, linked.path.rsplit('/').next().unwrap(), order_id)
 }
 
 /// Calls every route of links with credentials; all must answer with this problem, and none may
@@ -249,18 +233,11 @@ async fn a_link_opens_no_route_that_a_jwt_opens() {
     let order_id = "b".repeat(32);
     let before = window.state(&world).await;
     let (_, booking_id) = window.path.rsplit_once('/').unwrap();
-    for route in ROUTES.iter().filter(|route| route.access == Access::Jwt) {
-        let path = route
-            .path
-            .replace("{product_id}", "desk-order")
-            .replace("{booking_id}", booking_id)
-            .replace("{reference}", booking_id)
-            .replace("{order_id}", &order_id)
-            .replace("{attention_id}", &format!("refund-{order_id}"));
-        let call = Call::new(route.method.parse().unwrap(), &path);
+    for (method, path) in routes(Access::Jwt, booking_id, &order_id) {
+        let call = Call::new(method, &path);
         let call = call.json(&body_for(&path, &order_id)).header("idempotency-key", "k");
         let reply = linked.client.send(call).await.unwrap();
-        assert_eq!(reply.status, 401, "{route:?}");
+        assert_eq!(reply.status, 401, "{path}");
         expect_problem(401, "unauthenticated", reply);
     }
     assert_eq!(window.state(&world).await, before);

@@ -13,10 +13,8 @@ use operations::PAGE;
 use serde_json::{Value, json};
 use store::bookings::ORDERS_MAX;
 use tests::gateway::{refuse_refund, relent};
-use tests::quiet::{owed, quiet_world};
-use tests::{
-    Window, World, acknowledged, expect, expect_problem, gateway, gateway_name, text, time,
-};
+use tests::quiet::{NOWHERE_STORED, owed, quiet_world, tell_of_nothing_stored};
+use tests::{Window, World, expect, expect_problem, gateway, gateway_name, text, time};
 
 const TASKS: &str = "/v1/operations/tasks";
 /// The longest that the page may be, compressed, in bytes.
@@ -220,22 +218,11 @@ async fn no_answer_to_an_operator_carries_a_code_or_a_token() {
 async fn money_without_a_stored_payment_is_shown_even_without_its_booking() {
     let world = quiet_world().await;
     let ids = &world.stack.deps.ids;
-    let booking_id = ids.booking("nobody", "k", &ids.product_tag("desk-order"));
-    let order_id = ids.order(&ids.fresh_token([1; 16]));
-    let payment_id = ids.payment(&order_id, &gateway_name(), 1);
-    let echo = Echo { booking_id: booking_id.clone(), order_id, order_seq: 0, attempt: 1 };
-    let told = json!({
-        "gateway": gateway(),
-        "out_trade_no": payment_id.as_str(),
-        "transaction_id": "42000001",
-        "attach": ids.seal_echo(&echo),
-        "amount": { "amount": 1280, "currency": "CNY" },
-        "success_time": world.clock.now(),
-    });
-    let told = expect(200, world.nobody().post("/simulator/notify", &told).await.unwrap());
-    assert_eq!(told["status"], acknowledged());
+    let echo = tell_of_nothing_stored(&world).await;
+    let booking_id = &echo.booking_id;
+    let payment_id = ids.payment(&echo.order_id, &gateway_name(), 1);
     let number = RefundNumber {
-        refund_id: ids.refund(payment_id.as_str(), "42000001", 1),
+        refund_id: ids.refund(payment_id.as_str(), NOWHERE_STORED, 1),
         booking_key: booking_id.key().to_owned(),
         order_seq: 0,
     };
@@ -246,7 +233,7 @@ async fn money_without_a_stored_payment_is_shown_even_without_its_booking() {
         assert_eq!(seen["orders"], json!([]));
         let [money] = &array(&seen["unmatched"])[..] else { panic!("{seen:#}") };
         assert_eq!(money["refund"]["reason"], "unmatched");
-        assert_eq!(entry(&seen, "payment_captured")["transaction_id"], "42000001");
+        assert_eq!(entry(&seen, "payment_captured")["transaction_id"], NOWHERE_STORED);
         entry(&seen, "refund_due");
     }
 }

@@ -2,10 +2,11 @@
 //! nothing. And the answers themselves: exactly the documented fields, of the documented types.
 
 use api::request::BODY_LEN_MAX;
-use api::route::{Access, ROUTES};
+use api::route::Access;
 use http::Method;
 use local::client::{Call, Client, Reply};
 use serde_json::{Value, json};
+use tests::routes::body_for;
 use tests::{Window, World, expect, expect_problem, open_booking, text};
 
 /// A problem with everything that every problem has, in English.
@@ -257,32 +258,9 @@ async fn an_idempotency_key_is_up_to_64_visible_characters_and_opening_needs_one
     }
 }
 
-/// The path of every route that needs credentials, with the ids filled in.
+/// Every route that needs a JWT.
 fn routes(window: &Window, order_id: &str) -> Vec<(Method, String)> {
-    let booking_id = window.path.rsplit('/').next().unwrap();
-    let filled = |path: &str| {
-        path.replace("{product_id}", "desk-order")
-            .replace("{booking_id}", booking_id)
-            .replace("{reference}", booking_id)
-            .replace("{order_id}", order_id)
-            .replace("{reference}", booking_id)
-            .replace("{attention_id}", &format!("refund-{order_id}"))
-    };
-    let routes = ROUTES.iter().filter(|route| route.access == Access::Jwt);
-    routes.map(|route| (route.method.parse().unwrap(), filled(route.path))).collect()
-}
-
-/// A body that is well-formed for the route of a path.
-fn body_for(path: &str, order_id: &str) -> Value {
-    match path.rsplit('/').next().unwrap() {
-        "quotes" => json!({ "quantity": 1, "gateway": "wechat_pay" }),
-        "orders" => json!({ "quote_token": "t", "gateway": "wechat_pay" }),
-        "payments" => {
-            json!({ "order_id": order_id, "quote_token": "t", "gateway": "wechat_pay" })
-        }
-        "bookings" => json!({ "product_id": "desk-order" }),
-        _ => json!({}),
-    }
+    tests::routes::routes(Access::Jwt, window.path.rsplit('/').next().unwrap(), order_id)
 }
 
 #[tokio::test]

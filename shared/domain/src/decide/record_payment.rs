@@ -44,12 +44,10 @@ pub fn record_payment(
     product: &Product,
     env: Env<'_>,
 ) -> Recording {
-    let Some((order, payment)) = order.and_then(|o| Some((o, o.payment(payment_id)?))) else {
-        return Recording::Unmatched;
+    let (order, payment) = match unrecorded(order, payment_id, capture) {
+        Ok(found) => found,
+        Err(recording) => return recording,
     };
-    if is_settled(order, payment, capture) {
-        return Recording::Settled;
-    }
     let refused = refusal(booking, order, payment, capture, product);
     match refused {
         Some(reason) => give_back(booking, order, payment, capture, reason, env),
@@ -72,12 +70,10 @@ pub fn record_returned(
     product: &Product,
     env: Env<'_>,
 ) -> Recording {
-    let Some((order, payment)) = order.and_then(|o| Some((o, o.payment(payment_id)?))) else {
-        return Recording::Unmatched;
+    let (order, payment) = match unrecorded(order, payment_id, capture) {
+        Ok(found) => found,
+        Err(recording) => return recording,
     };
-    if is_settled(order, payment, capture) {
-        return Recording::Settled;
-    }
     let refused = refusal(booking, order, payment, capture, product);
     let reason = refused.unwrap_or(RefundReason::BookingNotPayable);
     let mut recording = give_back(booking, order, payment, capture, reason, env);
@@ -87,6 +83,20 @@ pub fn record_returned(
         refunds.for_each(|task| task.tries = TRIES_AFRESH);
     }
     recording
+}
+
+/// The order and the payment of captured money, where nothing is recorded of it yet.
+fn unrecorded<'a>(
+    order: Option<&'a Order>,
+    payment_id: &PaymentId,
+    capture: &Capture,
+) -> Result<(&'a Order, &'a Payment), Recording> {
+    let found = order.and_then(|order| Some((order, order.payment(payment_id)?)));
+    let (order, payment) = found.ok_or(Recording::Unmatched)?;
+    if is_settled(order, payment, capture) {
+        return Err(Recording::Settled);
+    }
+    Ok((order, payment))
 }
 
 fn is_settled(order: &Order, payment: &Payment, capture: &Capture) -> bool {
