@@ -148,7 +148,7 @@ async fn a_notification_that_arrives_before_the_create_call_returned_is_applied(
             "desk-instant" => Value::Null,
             _ => expect(201, window.quote(2).await),
         };
-        world.faults(json!({ "call_delay_ms": 400 })).await;
+        world.faults(json!({ "call_delay_ms": 2_000 })).await;
         let clicking = window.clone();
         let click = tokio::spawn(async move {
             match product {

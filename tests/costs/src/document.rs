@@ -22,7 +22,7 @@ const GB: u128 = 1 << 30;
 /// Hours in a month, as AWS's own calculator has them.
 const MONTH_H: u128 = 730;
 /// Write units a second that one partition takes. Source: Amazon DynamoDB Developer Guide,
-/// "Designing partition keys to distribute your workload"; read 2026-11-24.
+/// "Designing partition keys to distribute your workload".
 const PARTITION_WRITE_UNITS: u64 = 1_000;
 /// How often `reconcile` reads the table in a month.
 const RECONCILIATIONS: u128 = 2 * MONTH_H / 24;
@@ -32,10 +32,10 @@ const READ_UNITS_GB: u128 = GB / 4_096 / 2;
 /// The tables of docs/costs.md.
 #[must_use]
 pub fn costs(played: &[Played], settings: &Settings) -> String {
-    let Settings { region, read, .. } = settings;
+    let Settings { region, as_of, .. } = settings;
     format!(
         "### Counted, for one checkout\n\n{}\n\
-         ### Dollars for a million checkouts ({region}, prices read {read})\n\n{}\n\
+         ### Dollars for a million checkouts ({region}, prices as of {as_of})\n\n{}\n\
          ### Dollars a month without any checkout\n\n{}",
         counted(played),
         priced(played, settings),

@@ -13,8 +13,8 @@ use crate::money::Dollars;
 pub struct Settings {
     /// The AWS region of the prices.
     pub region: String,
-    /// When the prices were read.
-    pub read: String,
+    /// The day for which they are stated.
+    pub as_of: String,
     /// Prices by name.
     pub prices: BTreeMap<String, Dollars>,
     /// Assumptions by name, in the unit that the name ends in.
