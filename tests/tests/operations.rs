@@ -236,6 +236,9 @@ async fn money_without_a_stored_payment_is_shown_even_without_its_booking() {
         assert_eq!(entry(&seen, "payment_captured")["transaction_id"], NOWHERE_STORED);
         entry(&seen, "refund_due");
     }
+    let other_tag = format!("{}{}", booking_id.key(), "0".repeat(10));
+    let seen = world.admin().get(of_booking(&other_tag)).await.unwrap();
+    assert_eq!(seen.status, 404, "an id that does not exist has nobody's money");
 }
 
 // ---- Finding one ----

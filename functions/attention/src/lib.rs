@@ -52,9 +52,7 @@ pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
 
 async fn list(deps: &Deps, request: &Request) -> Result<Answer, Problem> {
     request.require_scope(SCOPE_ATTENTION_WRITE)?;
-    let cursor = request.query_parameter("cursor")?;
-    let unknown = || Problem::invalid("cursor", "not one that an earlier page gave");
-    let from = cursor.map(|cursor| PageStart::parse(&cursor).ok_or_else(unknown)).transpose()?;
+    let from = request.cursor(PageStart::parse)?;
     let page = deps.store.attention_page(from.as_ref()).await?;
     let view = AttentionPageView {
         attention: page.waiting.iter().map(AttentionView::from).collect(),

@@ -112,11 +112,8 @@ fn tagged(deps: &Deps, booking: &Booking, answer: Answer) -> Answer {
 
 async fn list(deps: &Deps, request: &Request) -> Result<Answer, Problem> {
     let customer = request.customer()?;
-    let cursor = request.query_parameter("cursor")?;
     let fits = |cursor: &str| cursor.len() <= CURSOR_LEN_MAX && is_page_start(cursor);
-    if cursor.as_deref().is_some_and(|cursor| !fits(cursor)) {
-        return Err(Problem::invalid("cursor", "not one that an earlier page gave"));
-    }
+    let cursor = request.cursor(|cursor| fits(cursor).then(|| cursor.to_owned()))?;
     let page = deps.store.bookings_of(customer, cursor.as_deref()).await?;
     let bookings = page.bookings.iter().map(|one| BookingView::listed(one, deps.view()));
     let view = BookingsView { bookings: bookings.collect(), next_cursor: page.next };

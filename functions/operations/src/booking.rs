@@ -14,7 +14,6 @@ use runtime::deps::Deps;
 use runtime::telemetry::know_booking;
 use store::error::StoreError;
 
-use crate::unknown_cursor;
 use crate::view::{BookingView, InspectedView, OrderView, TaskView, UnmatchedView};
 
 /// Answers a booking, whoever's it is, with a page of its orders.
@@ -27,8 +26,7 @@ pub(crate) async fn inspect(
     reference: &BookingReference,
 ) -> Result<Answer, Problem> {
     request.require_scope(SCOPE_ATTENTION_WRITE)?;
-    let cursor = request.query_parameter("cursor")?;
-    let cursor = cursor.map(|text| text.parse().map_err(|_| unknown_cursor())).transpose()?;
+    let cursor = request.cursor(|text| text.parse().ok())?;
     let (id, found_at) = find(deps, reference).await?;
     know_booking(&id);
     let (read, unmatched, tasks, attention, audits) = try_join5(
@@ -39,6 +37,7 @@ pub(crate) async fn inspect(
         deps.store.audits_of(&id),
     )
     .await?;
+    let unmatched: Vec<_> = unmatched.into_iter().filter(|one| one.booking_id == id).collect();
     // Unmatched money may wait on a booking that is not stored.
     if read.is_none() && unmatched.is_empty() && attention.is_empty() && audits.is_empty() {
         return Err(Problem::NotFound);

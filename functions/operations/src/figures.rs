@@ -4,13 +4,13 @@ use api::cursor;
 use api::problem::Problem;
 use api::request::{Request, SCOPE_ATTENTION_WRITE};
 use api::respond::{Answer, json};
-use domain::figures::{Figures, day};
+use domain::figures::Figures;
+use domain::reconcile::Window;
 use http::StatusCode;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use runtime::deps::Deps;
 
-use crate::unknown_cursor;
 use crate::view::FiguresView;
 
 /// The zone whose days are meant unless a request names one.
@@ -26,9 +26,9 @@ pub(crate) async fn get(deps: &Deps, request: &Request) -> Result<Answer, Proble
     let zone = TimeZone::get(&zone_name)
         .map_err(|_| Problem::invalid("time_zone", "not in the IANA time zone database"))?;
     let date = date(deps, request, &zone)?;
-    let window = day(date, &zone).ok_or_else(|| Problem::invalid("day", "out of range"))?;
-    let from = request.query_parameter("cursor")?;
-    let from = from.map(|text| cursor::read(&text).ok_or_else(unknown_cursor)).transpose()?;
+    let window =
+        Window::of_day(date, &zone).ok_or_else(|| Problem::invalid("day", "out of range"))?;
+    let from = request.cursor(cursor::read)?;
     let page = deps.store.records_page(from).await?;
     let mut figures = Figures::of(window);
     page.bookings.iter().for_each(|booking| figures.see_booking(booking));

@@ -46,8 +46,3 @@ pub fn handle<'a>(deps: &'a Deps, request: &'a Request) -> Handled<'a> {
         }
     })
 }
-
-/// What a cursor that no page gave is refused with.
-fn unknown_cursor() -> Problem {
-    Problem::invalid("cursor", "not one that an earlier page gave")
-}

@@ -9,7 +9,6 @@ use runtime::deps::Deps;
 use store::index::PageStart;
 use store::schema::DUE_SHARDS;
 
-use crate::unknown_cursor;
 use crate::view::{TaskView, TasksView};
 
 /// How many tasks one page lists.
@@ -21,11 +20,8 @@ const BETWEEN: char = '~';
 /// Lists the tasks, the longest due first, and those that are not due yet behind them.
 pub(crate) async fn list(deps: &Deps, request: &Request) -> Result<Answer, Problem> {
     request.require_scope(SCOPE_ATTENTION_WRITE)?;
-    let cursor = request.query_parameter("cursor")?;
-    let starts = match cursor {
-        Some(text) => read_starts(&text).ok_or_else(unknown_cursor)?,
-        None => vec![None; usize::try_from(DUE_SHARDS).unwrap_or_default()],
-    };
+    let first = || vec![None; usize::try_from(DUE_SHARDS).unwrap_or_default()];
+    let starts = request.cursor(read_starts)?.unwrap_or_else(first);
     // One more than the page: whether there is one says whether there is a next page.
     let limit = PAGE_LEN.saturating_add(1);
     let reads = (0..DUE_SHARDS)
@@ -55,7 +51,8 @@ fn merge(mut starts: Vec<Option<PageStart>>, shards: Vec<Vec<PageStart>>) -> Pag
     let mut places: Vec<(PageStart, usize)> = numbered
         .flat_map(|(shard, places)| places.into_iter().map(move |it| (it, shard)))
         .collect();
-    places.sort();
+    // Stable: what a shard has of one millisecond stays in the order in which it goes on from there.
+    places.sort_by_key(|(place, _)| place.at_ms());
     let is_last = places.len() <= PAGE_LEN;
     places.truncate(PAGE_LEN);
     for (place, shard) in &places {
@@ -108,7 +105,7 @@ mod tests {
         let shards = vec![places([20, 40]), places((1..40).step_by(2)), vec![], places([2])];
         let page = merge(starts, shards);
         assert_eq!(page.places.len(), PAGE_LEN);
-        assert!(page.places.is_sorted());
+        assert!(page.places.is_sorted_by_key(PageStart::at_ms));
         let next = vec![Some(place(20)), Some(place(35)), Some(place(3)), Some(place(2))];
         assert_eq!(page.next, Some(next));
     }

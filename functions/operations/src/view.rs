@@ -12,7 +12,7 @@ use domain::ids::{BookingId, OrderId, PaymentId, RefundId};
 use domain::money::Money;
 use domain::product::{Flow, Kind, LatePayment};
 use domain::reconcile::Window;
-use domain::task::{Record, Task, TaskKind};
+use domain::task::{Task, TaskKind};
 use domain::timeline::Entry;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -206,10 +206,6 @@ pub(crate) struct TaskView<'a> {
 impl<'a> TaskView<'a> {
     /// Shows a task.
     pub(crate) fn of(task: &'a Task) -> Self {
-        let order_id = match &task.record {
-            Record::Order { order_id, .. } => Some(order_id),
-            Record::Unmatched => None,
-        };
         let (payment_id, transaction_id) = match &task.kind {
             TaskKind::Refund { payment_id, transaction_id, .. } => {
                 (payment_id, Some(transaction_id.as_str()))
@@ -223,7 +219,7 @@ impl<'a> TaskView<'a> {
             // What a task raises has the task's own name.
             task_id: AttentionId::of_task(&task.id()).to_path(),
             kind: task.kind.as_str(),
-            order_id,
+            order_id: task.record.order_id(),
             payment_id,
             transaction_id,
             due_at: task.due_at,

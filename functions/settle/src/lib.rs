@@ -23,7 +23,7 @@ use runtime::telemetry::{Metric, measure, task_span};
 use runtime::transport::GATEWAY_TIMEOUT;
 use serde::Deserialize;
 use serde_json::Value;
-use store::schema::{DUE_AT, DUE_SHARDS, Key, PK, SK};
+use store::schema::{DUE_AT, DUE_SHARDS, Key, PK, SK, TASK};
 use store::tasks::DueTask;
 use tracing::Instrument;
 
@@ -252,7 +252,7 @@ pub async fn handle_event(deps: &Deps, event: Value) -> Result<Value, Problem> {
 #[must_use]
 pub fn due_task(image: &Value, now: Timestamp) -> Option<DueTask> {
     let text = |name: &str| image.get(name)?.get("S")?.as_str().map(str::to_owned);
-    let sk = text(SK).filter(|sk| sk.starts_with("task#"))?;
+    let sk = text(SK).filter(|sk| sk.starts_with(TASK))?;
     let due_at_ms: i64 = image.get(DUE_AT)?.get("N")?.as_str()?.parse().ok()?;
     let due = due_at_ms <= now.as_millisecond();
     let key = Key { pk: text(PK)?, sk };

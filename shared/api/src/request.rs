@@ -289,6 +289,16 @@ impl Request {
         }
     }
 
+    /// Where a page starts, as an earlier page gave it in `cursor`.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidRequest`] naming `cursor`, unless `read` takes it.
+    pub fn cursor<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+        let unknown = || Problem::invalid("cursor", "not one that an earlier page gave");
+        let text = self.query_parameter("cursor")?;
+        text.map(|text| read(&text).ok_or_else(unknown)).transpose()
+    }
+
     fn is_json(&self) -> bool {
         let value = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let essence = value.and_then(|value| value.split(';').next()).unwrap_or_default();

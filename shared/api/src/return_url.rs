@@ -35,7 +35,10 @@ enum Scheme {
 
 /// An entry that cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{0} is no https URL, and no http URL of 127.0.0.1, localhost or [::1]")]
+#[error(
+    "{0} is no https URL, and no http URL of 127.0.0.1, localhost or [::1], without ? and #, and \
+     one of at most {RETURN_URLS_MAX}"
+)]
 pub struct InvalidReturnUrls(String);
 
 impl ReturnUrls {
@@ -49,8 +52,8 @@ impl ReturnUrls {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let mut allowed = vec![];
         for entry in entries {
-            let url = Url::read(entry).filter(|url| !entry.contains(['?', '#']) && url.fits());
-            let url = url.filter(|_| allowed.len() < RETURN_URLS_MAX);
+            let fits = !entry.contains(['?', '#']) && allowed.len() < RETURN_URLS_MAX;
+            let url = Url::read(entry).filter(|_| fits);
             let url = url.ok_or_else(|| InvalidReturnUrls(entry.to_owned()))?;
             allowed.push(Allowed {
                 scheme: url.scheme,
@@ -126,15 +129,13 @@ impl<'a> Url<'a> {
         let is_host = !self.host.is_empty() && self.host.bytes().all(is_name);
         let is_port = self.port.is_none_or(|port| port.parse::<u16>().is_ok_and(|one| one > 0));
         let steps_back = self.path.split('/').any(is_dots);
-        (is_host || LOOPBACK.contains(&self.host)) && is_port && !steps_back && self.fits()
-    }
-
-    /// Plain http stays on this machine.
-    fn fits(&self) -> bool {
-        match self.scheme {
+        let is_loopback = LOOPBACK.contains(&self.host);
+        // Plain http stays on this machine.
+        let fits = match self.scheme {
             Scheme::Https => true,
-            Scheme::Http => LOOPBACK.contains(&self.host),
-        }
+            Scheme::Http => is_loopback,
+        };
+        (is_host || is_loopback) && is_port && !steps_back && fits
     }
 }
 

@@ -278,36 +278,6 @@ impl Route {
         }
     }
 
-    /// The gateway that speaks on the route, where one does.
-    #[must_use]
-    pub const fn gateway(&self) -> Option<&GatewayName> {
-        match self {
-            Self::Callback(gateway) => Some(gateway),
-            Self::GetDescription
-            | Self::GetProduct(_)
-            | Self::PutProduct(_)
-            | Self::OpenBooking
-            | Self::ListBookings
-            | Self::GetBooking(_)
-            | Self::CancelBooking(_)
-            | Self::CancelOrder(..)
-            | Self::Quote(_)
-            | Self::CreateOrder(_)
-            | Self::GeneratePayment(_)
-            | Self::GetBookedProduct(_)
-            | Self::MakeLink(_)
-            | Self::GetCheckoutPage
-            | Self::DrawCode(_)
-            | Self::ListAttention
-            | Self::GetAttention(_)
-            | Self::ReleaseAttention(..)
-            | Self::GetOperatorPage
-            | Self::InspectBooking(_)
-            | Self::ListTasks
-            | Self::GetFigures => None,
-        }
-    }
-
     /// The function that serves the route.
     #[must_use]
     pub const fn function(&self) -> &'static str {

@@ -12,7 +12,6 @@ use domain::money::{Currency, Money};
 use domain::product::{Flow, Kind, LatePayment, PriceCheck, Product, Tier, Unit};
 use domain::quote::{Offer, Quote};
 use domain::reconcile::Sums;
-use domain::task::Record;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -352,17 +351,13 @@ pub struct AttentionView {
 
 impl From<&Attention> for AttentionView {
     fn from(attention: &Attention) -> Self {
-        let order_id = match &attention.record {
-            Record::Order { order_id, .. } => Some(order_id.clone()),
-            Record::Unmatched => None,
-        };
         Self {
             booking_id: attention.booking_id.clone(),
             attention_id: attention.attention_id.to_path(),
             subject: attention.subject,
             reason: attention.reason.clone(),
             since: attention.since,
-            order_id,
+            order_id: attention.record.order_id().cloned(),
             payment_id: attention.payment_id.clone(),
             transaction_id: attention.transaction_id.clone(),
             amount: attention.amount,

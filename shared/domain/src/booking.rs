@@ -277,6 +277,14 @@ impl Order {
         self.payments.iter().any(|payment| payment.is_open() || payment.is_closing())
     }
 
+    /// What the first transaction of that payment captured: the order's amount, unless it goes back
+    /// as another.
+    #[must_use]
+    pub fn captured_amount(&self, payment: &Payment, transaction_id: &str) -> Money {
+        let refund = self.refund_of(&payment.payment_id, transaction_id);
+        refund.map_or(self.amount, |refund| refund.amount)
+    }
+
     /// Whether that payment's money bought the order.
     #[must_use]
     pub fn is_applied(&self, payment: &Payment) -> bool {

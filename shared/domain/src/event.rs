@@ -10,7 +10,6 @@ use crate::booking::{Booking, Order, OrderStatus, Refund};
 use crate::ids::{BookingId, OrderId, PaymentId, RefundId};
 use crate::money::Money;
 use crate::product::Kind;
-use crate::task::Record;
 
 /// What happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -146,12 +145,8 @@ impl Event {
     pub fn needs_attention(attention: &Attention) -> Self {
         let name = attention.attention_id.to_path();
         let id = format!("attention-{name}-{}", attention.since.as_millisecond());
-        let order_id = match &attention.record {
-            Record::Order { order_id, .. } => Some(order_id.clone()),
-            Record::Unmatched => None,
-        };
         Self {
-            order_id,
+            order_id: attention.record.order_id().cloned(),
             payment_id: Some(attention.payment_id.clone()),
             attention_id: Some(attention.attention_id.clone()),
             amount: attention.amount,

@@ -3,21 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-
 use crate::booking::{Booking, Order, OrderStatus, Payment, Refund, RefundStatus, Unmatched};
 use crate::gateway::GatewayName;
 use crate::money::Money;
 use crate::reconcile::{Sums, Window};
-
-/// The day of a calendar, as a zone has it; `None` where time ends.
-#[must_use]
-pub fn day(date: Date, zone: &TimeZone) -> Option<Window> {
-    let begins = |date: Date| date.to_zoned(zone.clone()).map(|begin| begin.timestamp());
-    let (from, until) = (begins(date).ok()?, begins(date.tomorrow().ok()?).ok()?);
-    Some(Window { from, until })
-}
 
 /// The orders that were made on the day, by how they stand now.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -114,10 +103,8 @@ impl Figures {
             return;
         }
         let money = self.money.entry(payment.gateway.clone()).or_default();
-        match order.refund_of(&payment.payment_id, transaction_id) {
-            Some(refund) => money.give_back(refund.amount),
-            None => money.apply(order.amount),
-        }
+        let amount = order.captured_amount(payment, transaction_id);
+        if order.is_applied(payment) { money.apply(amount) } else { money.give_back(amount) }
     }
 
     fn see_refund(&mut self, gateway: &GatewayName, refund: &Refund) {

@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use crate::booking::{Order, Payment, Unmatched};
 use crate::decide::record_refund::REFUND_ATTEMPTS_TOTAL_MAX;
@@ -69,6 +71,13 @@ pub struct Window {
 }
 
 impl Window {
+    /// A day of a calendar, as a zone has it; `None` where time ends.
+    #[must_use]
+    pub fn of_day(day: Date, zone: &TimeZone) -> Option<Self> {
+        let begin = |day: Date| day.to_zoned(zone.clone()).map(|begin| begin.timestamp()).ok();
+        Some(Self { from: begin(day)?, until: begin(day.tomorrow().ok()?)? })
+    }
+
     /// Whether a moment is in it.
     #[must_use]
     pub fn contains(self, moment: Timestamp) -> bool {
@@ -317,19 +326,13 @@ fn captures<'o>(
     payment: &'o Payment,
 ) -> impl Iterator<Item = (&'o str, Money, Option<Timestamp>)> {
     let first = payment.transaction_id.as_deref();
-    let first = first.map(|id| (id, first_amount(order, payment, id), payment.paid_at));
+    let first = first.map(|id| (id, order.captured_amount(payment, id), payment.paid_at));
     let ours = |one: &&crate::booking::Refund| {
         one.is_of(&payment.payment_id, &one.transaction_id)
             && payment.transaction_id.as_ref() != Some(&one.transaction_id)
     };
     let later = order.refunds.iter().filter(ours);
     first.into_iter().chain(later.map(|one| (one.transaction_id.as_str(), one.amount, one.paid_at)))
-}
-
-/// What the first transaction captured: the order's amount, unless it goes back as another.
-fn first_amount(order: &Order, payment: &Payment, transaction_id: &str) -> Money {
-    let refund = order.refund_of(&payment.payment_id, transaction_id);
-    refund.map_or(order.amount, |refund| refund.amount)
 }
 
 /// What an order's payment records of a row of that payment.

@@ -68,6 +68,17 @@ pub enum Record {
     Unmatched,
 }
 
+impl Record {
+    /// The order, where it is one.
+    #[must_use]
+    pub const fn order_id(&self) -> Option<&OrderId> {
+        match self {
+            Self::Order { order_id, .. } => Some(order_id),
+            Self::Unmatched => None,
+        }
+    }
+}
+
 /// One piece of later work.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Task {

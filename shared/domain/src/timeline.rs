@@ -14,7 +14,6 @@ use crate::booking::{Booking, Order, OrderStatus, Payment, Refund, RefundStatus,
 use crate::gateway::GatewayName;
 use crate::ids::{OrderId, PaymentId, RefundId};
 use crate::money::Money;
-use crate::task::Record;
 
 /// What happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -225,14 +224,13 @@ fn over(order: &Order) -> Timestamp {
 /// The first capture of a payment, where its time is stored.
 fn captured(order: &Order, payment: &Payment) -> Option<Entry> {
     let transaction_id = payment.transaction_id.as_deref()?;
-    let refund = order.refund_of(&payment.payment_id, transaction_id);
     Some(Entry {
         at: payment.paid_at,
         order_id: Some(order.order_id.clone()),
         payment_id: Some(payment.payment_id.clone()),
         transaction_id: Some(transaction_id.to_owned()),
         gateway: Some(payment.gateway.clone()),
-        amount: Some(refund.map_or(order.amount, |refund| refund.amount)),
+        amount: Some(order.captured_amount(payment, transaction_id)),
         ..Entry::after(What::PaymentCaptured, capture_place(order, payment.paid_at))
     })
 }
@@ -271,12 +269,8 @@ fn of_refund(refund: &Refund, order: Option<&Order>) -> Entry {
 }
 
 fn of_attention(attention: &Attention) -> Entry {
-    let order_id = match &attention.record {
-        Record::Order { order_id, .. } => Some(order_id.clone()),
-        Record::Unmatched => None,
-    };
     Entry {
-        order_id,
+        order_id: attention.record.order_id().cloned(),
         payment_id: Some(attention.payment_id.clone()),
         transaction_id: attention.transaction_id.clone(),
         amount: attention.amount,

@@ -3,7 +3,7 @@
 use domain::booking::{
     Booking, Order, OrderStatus, PaymentStatus, Refund, RefundReason, RefundStatus, Unmatched,
 };
-use domain::figures::{Figures, MoneyFigures, OrderFigures, day};
+use domain::figures::{Figures, MoneyFigures, OrderFigures};
 use domain::product::Kind;
 use domain::reconcile::{Sums, Window};
 use jiff::civil::date;
@@ -54,11 +54,11 @@ fn a_day_is_as_long_as_its_zone_has_it() {
         ("Asia/Shanghai", date(2026, 3, 29), "2026-03-28T16:00:00Z", "2026-03-29T16:00:00Z"),
         ("Europe/Berlin", date(2026, 3, 29), "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"),
     ] {
-        let window = day(on, &TimeZone::get(zone).unwrap()).unwrap();
+        let window = Window::of_day(on, &TimeZone::get(zone).unwrap()).unwrap();
         let expected = Window { from: from.parse().unwrap(), until: until.parse().unwrap() };
         assert_eq!(window, expected, "{zone}");
     }
-    assert_eq!(day(jiff::civil::Date::MAX, &TimeZone::UTC), None);
+    assert_eq!(Window::of_day(jiff::civil::Date::MAX, &TimeZone::UTC), None);
 }
 
 #[test]

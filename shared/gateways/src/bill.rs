@@ -72,9 +72,7 @@ pub trait Bills: Send + Sync {
 /// From when until when a day is, by the calendar of an offset; `None` at the end of time.
 #[must_use]
 pub fn window(offset: Offset, day: Date) -> Option<Window> {
-    let start =
-        |day: Date| offset.to_timestamp(day.to_datetime(jiff::civil::Time::midnight())).ok();
-    Some(Window { from: start(day)?, until: start(day.tomorrow().ok()?)? })
+    Window::of_day(day, &offset.to_time_zone())
 }
 
 /// The day before a moment's, by the calendar of an offset: the last one that is over.

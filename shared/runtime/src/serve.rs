@@ -86,8 +86,8 @@ fn admit<'a>(
 /// What is said when the time is up: to a gateway, in its own words, to send it again.
 fn out_of_time(deps: &Deps, request: &Request, route: Option<&Route>) -> Answer {
     let told = unanswered(request, &Problem::OutOfTime);
-    let gateway = route.and_then(Route::gateway).and_then(|name| deps.gateway(name));
-    gateway.map_or(told, |gateway| gateway.acknowledge(Acknowledgement::Retry))
+    let Some(Route::Callback(name)) = route else { return told };
+    deps.gateway(name).map_or(told, |gateway| gateway.acknowledge(Acknowledgement::Retry))
 }
 
 /// The class of a status: what a caller, a gateway or we have to do with it.

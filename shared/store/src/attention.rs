@@ -7,7 +7,7 @@ use crate::batch::Order;
 use crate::error::{CommitError, StoreError};
 use crate::index::PageStart;
 use crate::items;
-use crate::schema::{ATTENTION, ATTENTION_SHARD, AUDIT, DUE_INDEX, DUE_SHARD, Key};
+use crate::schema::{ATTENTION, ATTENTION_SHARD, AUDIT, Key};
 use crate::{Store, strings};
 
 /// How much of what waits one page lists.
@@ -52,21 +52,9 @@ impl Store {
     ) -> Result<AttentionPage, StoreError> {
         // One more than the page: whether there is one says whether there is a next page.
         let limit = PAGE_LEN.saturating_add(1);
-        let reply = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(DUE_INDEX)
-            .key_condition_expression(format!("{DUE_SHARD} = :shard"))
-            .set_expression_attribute_values(Some(strings(&[(":shard", ATTENTION_SHARD)])))
-            .set_exclusive_start_key(from.map(|from| from.index_key(ATTENTION, ATTENTION_SHARD)))
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .send()
-            .await?;
-        let shown = reply.items.unwrap_or_default();
+        let mut shown = self.places(ATTENTION, ATTENTION_SHARD, from, limit).await?;
         let is_last = shown.len() <= PAGE_LEN;
-        let of = |item| PageStart::of(item, ATTENTION);
-        let shown: Vec<PageStart> = shown.iter().take(PAGE_LEN).filter_map(of).collect();
+        shown.truncate(PAGE_LEN);
         let next = shown.last().filter(|_| !is_last).cloned();
         let keys: Vec<Key> = shown.iter().map(|start| start.key(ATTENTION)).collect();
         Ok(AttentionPage { waiting: self.read_in_order(keys).await?, next })
@@ -77,8 +65,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn attention_of(&self, booking_id: &BookingId) -> Result<Vec<Attention>, StoreError> {
-        let items = self.first_under(booking_id.key(), ATTENTION, Order::Ascending).await?;
-        let found = items.into_iter().map(items::decode).collect::<Result<Vec<Attention>, _>>()?;
+        let found: Vec<Attention> =
+            self.first_under(booking_id.key(), ATTENTION, Order::Ascending).await?;
         Ok(found.into_iter().filter(|one| one.booking_id == *booking_id).collect())
     }
 
@@ -87,8 +75,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn audits_of(&self, booking_id: &BookingId) -> Result<Vec<Audit>, StoreError> {
-        let items = self.first_under(booking_id.key(), AUDIT, Order::Descending).await?;
-        let found = items.into_iter().map(items::decode).collect::<Result<Vec<Audit>, _>>()?;
+        let found: Vec<Audit> =
+            self.first_under(booking_id.key(), AUDIT, Order::Descending).await?;
         Ok(found.into_iter().filter(|one| one.booking_id == *booking_id).collect())
     }
 

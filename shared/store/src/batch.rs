@@ -64,12 +64,12 @@ impl Store {
 
     /// Reads the first items of a booking whose sort keys begin with a prefix, at most
     /// [`OF_BOOKING_MAX`].
-    pub(crate) async fn first_under(
+    pub(crate) async fn first_under<T: DeserializeOwned>(
         &self,
         booking_key: &str,
         prefix: &str,
         order: Order,
-    ) -> Result<Vec<Item>, StoreError> {
+    ) -> Result<Vec<T>, StoreError> {
         let values = strings(&[(":pk", &Key::booking_by_key(booking_key).pk), (":prefix", prefix)]);
         let reply = self
             .client
@@ -82,7 +82,7 @@ impl Store {
             .limit(i32::try_from(OF_BOOKING_MAX).unwrap_or(i32::MAX))
             .send()
             .await?;
-        Ok(reply.items.unwrap_or_default())
+        reply.items.unwrap_or_default().into_iter().map(items::decode).collect()
     }
 }
 

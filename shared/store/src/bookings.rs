@@ -77,23 +77,8 @@ impl Store {
         &self,
         booking_id: &BookingId,
     ) -> Result<Option<(Booking, Vec<Order>)>, StoreError> {
-        let limit = ORDERS_MAX.saturating_add(1);
-        let reply = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND sk BETWEEN :oldest AND :summary")
-            .set_expression_attribute_values(Some(strings(&[
-                (":pk", &Key::booking(booking_id).pk),
-                (":oldest", ORDER),
-                (":summary", SUMMARY),
-            ])))
-            .scan_index_forward(false)
-            .consistent_read(true)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .send()
-            .await?;
-        let mut items = reply.items.unwrap_or_default().into_iter();
+        let summary = Key::booking(booking_id);
+        let mut items = self.down_from(&summary, ORDERS_MAX.saturating_add(1)).await?.into_iter();
         let booking: Option<Booking> = match items.next() {
             Some(item) if text(&item, SK) == Some(SUMMARY) => Some(items::decode(item)?),
             Some(_) | None => None,
@@ -114,7 +99,12 @@ impl Store {
         booking_id: &BookingId,
         order_seq: u32,
     ) -> Result<Vec<Order>, StoreError> {
-        let newest = Key::order(booking_id, order_seq);
+        let items = self.down_from(&Key::order(booking_id, order_seq), ORDERS_MAX).await?;
+        items.into_iter().map(items::decode).collect()
+    }
+
+    /// The items of a booking from a key down to its oldest order, at most `limit`.
+    async fn down_from(&self, newest: &Key, limit: usize) -> Result<Vec<Item>, StoreError> {
         let reply = self
             .client
             .query()
@@ -127,10 +117,10 @@ impl Store {
             ])))
             .scan_index_forward(false)
             .consistent_read(true)
-            .limit(i32::try_from(ORDERS_MAX).unwrap_or(i32::MAX))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
             .await?;
-        reply.items.unwrap_or_default().into_iter().map(items::decode).collect()
+        Ok(reply.items.unwrap_or_default())
     }
 
     /// Lists a customer's bookings from where an earlier page ended.

@@ -5,12 +5,14 @@ use domain::attention::AttentionId;
 use domain::ids::BOOKING_KEY_LEN;
 
 use crate::bookings::number;
+use crate::error::StoreError;
 use crate::items::{self, Item, text};
-use crate::schema::{DUE_AT, DUE_SHARD, Key, PK, SK};
+use crate::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, Key, PK, SK};
+use crate::{Store, strings};
 
-/// Where a page of the index starts: behind this. In the order of the index, except that what is
-/// of the same millisecond is in the order of its names.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+/// Where a page of the index starts: behind this. Places have no order of their own: what is of the
+/// same millisecond stands in the index as DynamoDB likes.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PageStart {
     at_ms: i64,
     booking_key: String,
@@ -50,6 +52,12 @@ impl PageStart {
         Some(Self { at_ms, booking_key, name })
     }
 
+    /// When it is due, or since when it waits, in milliseconds since 1970.
+    #[must_use]
+    pub const fn at_ms(&self) -> i64 {
+        self.at_ms
+    }
+
     pub(crate) fn key(&self, prefix: &str) -> Key {
         Key::in_booking(&self.booking_key, format!("{prefix}{}", self.name.as_str()))
     }
@@ -59,5 +67,31 @@ impl PageStart {
         item.insert(DUE_SHARD.to_owned(), AttributeValue::S(shard.to_owned()));
         item.insert(DUE_AT.to_owned(), number(self.at_ms));
         item
+    }
+}
+
+impl Store {
+    /// The places of one partition of the index, of items whose sort keys have a prefix, from where
+    /// an earlier page ended, at most `limit`.
+    pub(crate) async fn places(
+        &self,
+        prefix: &str,
+        shard: &str,
+        from: Option<&PageStart>,
+        limit: usize,
+    ) -> Result<Vec<PageStart>, StoreError> {
+        let reply = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(DUE_INDEX)
+            .key_condition_expression(format!("{DUE_SHARD} = :shard"))
+            .set_expression_attribute_values(Some(strings(&[(":shard", shard)])))
+            .set_exclusive_start_key(from.map(|from| from.index_key(prefix, shard)))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await?;
+        let items = reply.items.unwrap_or_default();
+        Ok(items.iter().filter_map(|item| PageStart::of(item, prefix)).collect())
     }
 }

@@ -138,7 +138,6 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn unmatched_of(&self, booking_key: &str) -> Result<Vec<Unmatched>, StoreError> {
-        let items = self.first_under(booking_key, UNMATCHED, batch::Order::Ascending).await?;
-        items.into_iter().map(items::decode).collect()
+        self.first_under(booking_key, UNMATCHED, batch::Order::Ascending).await
     }
 }

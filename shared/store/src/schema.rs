@@ -50,7 +50,8 @@ pub(crate) const ATTENTION: &str = "attention#";
 pub(crate) const AUDIT: &str = "audit#";
 pub(crate) const SUMMARY: &str = "summary";
 pub(crate) const ORDER: &str = "order#";
-pub(crate) const TASK: &str = "task#";
+/// How the sort keys of tasks begin.
+pub const TASK: &str = "task#";
 pub(crate) const UNMATCHED: &str = "unmatched#";
 const PRODUCT: &str = "product";
 

@@ -10,13 +10,13 @@ use domain::ids::BookingId;
 use domain::task::{Task, TaskId};
 use jiff::Timestamp;
 
+use crate::Store;
 use crate::batch::Order;
 use crate::bookings::number;
 use crate::error::{CommitError, StoreError, classify};
 use crate::index::PageStart;
 use crate::items::{self, Item, text};
 use crate::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, Key, PK, SK, TASK, shard_name};
-use crate::{Store, strings};
 
 /// A task as the index, or the table's stream, knows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,20 +68,7 @@ impl Store {
         from: Option<&PageStart>,
         limit: usize,
     ) -> Result<Vec<PageStart>, StoreError> {
-        let shard = shard_name(shard);
-        let reply = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(DUE_INDEX)
-            .key_condition_expression(format!("{DUE_SHARD} = :shard"))
-            .set_expression_attribute_values(Some(strings(&[(":shard", &shard)])))
-            .set_exclusive_start_key(from.map(|from| from.index_key(TASK, &shard)))
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .send()
-            .await?;
-        let items = reply.items.unwrap_or_default();
-        Ok(items.iter().filter_map(|item| PageStart::of(item, TASK)).collect())
+        self.places(TASK, &shard_name(shard), from, limit).await
     }
 
     /// Reads the tasks at these places, in their order; one that is done by now is left out.
@@ -98,8 +85,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn tasks_of(&self, booking_id: &BookingId) -> Result<Vec<Task>, StoreError> {
-        let items = self.first_under(booking_id.key(), TASK, Order::Ascending).await?;
-        let found = items.into_iter().map(items::decode).collect::<Result<Vec<Task>, _>>()?;
+        let found: Vec<Task> = self.first_under(booking_id.key(), TASK, Order::Ascending).await?;
         Ok(found.into_iter().filter(|one| one.booking_id == *booking_id).collect())
     }
 
