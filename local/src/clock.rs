@@ -9,6 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use runtime::config::system_clock;
 use runtime::deps::Clock;
 
+use crate::secrets::write_whole;
+
 /// A clock that runs with another one and is ahead of it.
 #[derive(Clone)]
 pub struct TurnedClock {
@@ -73,7 +75,7 @@ impl TurnedClock {
     /// The file cannot be written.
     pub fn keep(&self) -> io::Result<()> {
         match &self.file {
-            Some(file) => std::fs::write(file, self.ahead_ms.load(Ordering::SeqCst).to_string()),
+            Some(file) => write_whole(file, &self.ahead_ms.load(Ordering::SeqCst).to_string()),
             None => Ok(()),
         }
     }

@@ -13,13 +13,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use runtime::config::{RETURN_URLS, SECRETS, TABLE_NAME, plain_connector};
+use runtime::config::{SECRETS, TABLE_NAME, plain_connector};
 use runtime::serve::unanswered;
 use runtime::transport::Transport;
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use crate::stack::LOOPBACK_URLS;
 
 /// How long a function may take: the first call may have to compile it.
 const INVOKE_TIMEOUT: Duration = Duration::from_secs(600);
@@ -161,12 +159,10 @@ fn body_of(request: &Request) -> (String, bool) {
 pub struct Environment(Vec<(&'static str, String)>);
 
 impl Environment {
-    /// The environment for a store and its table, with these secrets. Checkout links lead to the
-    /// laptop, and back to any server on it.
+    /// The environment for a store and its table, with these secrets.
     #[must_use]
     pub fn new(secrets: String, store_url: String, table: &str) -> Self {
         Self(vec![
-            (RETURN_URLS, LOOPBACK_URLS.to_owned()),
             (TABLE_NAME, table.to_owned()),
             (SECRETS, secrets),
             ("AWS_REGION", "local".to_owned()),

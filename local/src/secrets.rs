@@ -15,15 +15,8 @@ use crate::webhook::WebhookSecret;
 /// # Errors
 /// The folder cannot be read or written.
 pub fn of_folder(folder: Option<&Path>, base_url: &str, random: &Randomness) -> io::Result<String> {
-    let keys = match folder.map(|folder| folder.join("secrets.json")) {
-        None => fresh(random),
-        Some(file) if file.exists() => serde_json::from_slice(&std::fs::read(file)?)?,
-        Some(file) => {
-            let keys = fresh(random);
-            write_whole(&file, &keys.to_string())?;
-            keys
-        }
-    };
+    let keys = kept(folder, "secrets.json", || fresh(random).to_string())?;
+    let keys: Value = serde_json::from_str(&keys)?;
     Ok(json!({
         "id_secret": keys.get("id_secret"),
         "token_keys": keys.get("token_keys"),
@@ -41,20 +34,26 @@ pub fn of_folder(folder: Option<&Path>, base_url: &str, random: &Randomness) -> 
 /// # Errors
 /// The folder cannot be read or written, or its secret is none.
 pub fn webhook_of_folder(folder: Option<&Path>, random: &Randomness) -> io::Result<WebhookSecret> {
-    match folder.map(|folder| folder.join("webhook.secret")) {
-        None => Ok(WebhookSecret::fresh(random)),
-        Some(file) if file.exists() => WebhookSecret::parse(&std::fs::read_to_string(file)?)
-            .ok_or_else(|| io::Error::other("webhook.secret holds no webhook secret")),
+    let secret = kept(folder, "webhook.secret", || WebhookSecret::fresh(random).to_text())?;
+    WebhookSecret::parse(&secret)
+        .ok_or_else(|| io::Error::other("webhook.secret holds no webhook secret"))
+}
+
+/// What a file of the data folder holds, made and kept where it is not there yet.
+fn kept(folder: Option<&Path>, name: &str, make: impl Fn() -> String) -> io::Result<String> {
+    match folder.map(|folder| folder.join(name)) {
+        None => Ok(make()),
+        Some(file) if file.exists() => std::fs::read_to_string(file),
         Some(file) => {
-            let secret = WebhookSecret::fresh(random);
-            write_whole(&file, &secret.to_text())?;
-            Ok(secret)
+            let text = make();
+            write_whole(&file, &text)?;
+            Ok(text)
         }
     }
 }
 
-/// Writes a file under another name first: a kill must not leave half of a secret.
-fn write_whole(file: &Path, text: &str) -> io::Result<()> {
+/// Writes a file under another name first: a kill must not leave half of it.
+pub(crate) fn write_whole(file: &Path, text: &str) -> io::Result<()> {
     let unfinished = file.with_extension("new");
     std::fs::write(&unfinished, text)?;
     std::fs::rename(unfinished, file)

@@ -11,8 +11,8 @@ use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector
 use axum::Router;
 use embedded::{EmbeddedStore, OpenError};
 use runtime::config::{
-    CHECKOUT_URL, ConfigError, Opened, open_secrets, plain_connector, sdk_behaviour, system_clock,
-    system_randomness,
+    CHECKOUT_URL, ConfigError, Opened, RETURN_URLS, open_secrets, plain_connector, sdk_behaviour,
+    system_clock, system_randomness,
 };
 use runtime::deadline::Deadline;
 use runtime::deps::{Clock, Deps, Randomness};
@@ -152,7 +152,9 @@ impl Stack {
         if let Some(folder) = &options.data {
             std::fs::create_dir_all(folder)?;
         }
-        let clock = TurnedClock::open(Arc::clone(&options.clock), options.data.as_deref())?;
+        // Who is told of events lives by the clock beneath, whatever this one is turned to.
+        let beneath = Arc::clone(&options.clock);
+        let clock = TurnedClock::open(Arc::clone(&beneath), options.data.as_deref())?;
         let options = Options { clock: clock.reader(), ..options };
         let embedded = match &options.data {
             Some(folder) => open_store(folder).await?,
@@ -169,8 +171,7 @@ impl Stack {
         let routes = server::router(simulator.router(), server);
         let mut tasks = vec![serve(listener, routes)];
         if let Some(outlets) = options.events.clone() {
-            let clock = Arc::clone(&options.clock);
-            tasks.push(events::start(outlets, clock, embedded.writes())?);
+            tasks.push(events::start(outlets, beneath, embedded.writes())?);
         }
         if options.settle {
             tasks.push(worker::start(Arc::clone(&deps), embedded.writes()));
@@ -180,6 +181,7 @@ impl Stack {
             let listener = TcpListener::bind(("127.0.0.1", port)).await?;
             let store_url = format!("http://{}", listener.local_addr()?);
             let functions = Environment::new(secrets, store_url, TABLE);
+            let functions = functions.with(RETURN_URLS, LOOPBACK_URLS.to_owned());
             environment = Some(functions.with(CHECKOUT_URL, base_url.clone()));
             tasks.push(serve_store(listener, embedded.clone()));
         }

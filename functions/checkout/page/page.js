@@ -170,6 +170,8 @@ function takeBooking(booking) {
   model.booking = booking;
   if (model.shown && !ownOrder(model)) model.shown = null;
   if (wasAttempted(booking.live_order) || (!model.shown && !touched)) useLive();
+  // An order keeps a wallet that its product has given up: it is looked at before the choice.
+  if (model.product) settleChoice();
   model.intent ??= booking.status === "pending_payment" ? intentOf(booking) : null;
   const own = ownOrder(model);
   if (own?.quote) memory.keepToken(own.order_id, own.quote.token);
@@ -223,10 +225,7 @@ function merge(order) {
 async function refresh() {
   stopPolling();
   const [booking, product] = await Promise.all([server.booking(etag), server.product()]);
-  if (product.kind === "ok") {
-    model.product = product.body;
-    settleChoice();
-  }
+  if (product.kind === "ok") model.product = product.body;
   learn(booking);
 }
 
@@ -419,11 +418,8 @@ const ACTIONS = {
     touched = false;
     useLive();
   },
-  make_mine() {
-    const own = ownOrder(model);
-    return makeAgain(own);
-  },
-  new_code: () => makeAgain(ownOrder(model)),
+  make_mine: makeAgain,
+  new_code: makeAgain,
   accept() {
     const { ask } = model;
     model.ask = null;
@@ -479,7 +475,8 @@ function focusIfLost() {
 }
 
 // The same quantity and price as an order that has ended, as a new order.
-function makeAgain(own) {
+function makeAgain() {
+  const own = ownOrder(model);
   const { kind, quantity, amount } = own;
   model.choice = { ...model.choice, quantity };
   model.editing = false;
@@ -500,7 +497,6 @@ function lookAnew() {
   model.intent = null;
   touched = false;
   takeBooking(model.booking);
-  settleChoice();
 }
 
 function checkPaid() {
@@ -630,10 +626,7 @@ function listenToWorld() {
 // Loads what is to be shown, and tries again until it is there.
 async function load() {
   const [booking, product] = await Promise.all([server.booking(null), server.product()]);
-  if (product.kind === "ok") {
-    model.product = product.body;
-    settleChoice();
-  }
+  if (product.kind === "ok") model.product = product.body;
   learn(booking);
   if (model.linkProblem) return;
   if (!model.product || !model.booking) {

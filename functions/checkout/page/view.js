@@ -40,11 +40,12 @@ const CONFIRMED_MAX_MS = 20_000;
 // What the page shows of a model at a moment of the server's clock in milliseconds:
 // `{state, pay, choice, summary, notice, hints, refunds, cancellable, countdown}`.
 function viewOf(model, now) {
-  if (model.linkProblem) return noticeAlone(model, model.linkProblem, []);
+  if (model.linkProblem) {
+    return { ...blank(model), ...ending(model, model.linkProblem, []), summary: null };
+  }
   const { booking, product } = model;
   if (!booking || !product) return { ...blank(model), state: "loading" };
-  const view = { ...blank(model), refunds: refundsOf(booking), ...stateOf(model, now) };
-  return { ...view, summary: view.summary ?? summaryOf(model, null) };
+  return { ...blank(model), refunds: refundsOf(booking), ...stateOf(model, now) };
 }
 
 function blank(model) {
@@ -234,9 +235,9 @@ function placeholder(model, own) {
   if (model.shown.gateway === model.choice.gateway && movedAway(model, own)) {
     hints.push({ text: ["switched_elsewhere", { wallet: own.payment.gateway }] });
   }
-  const state = model.product.flow === "order_first" || same ? "placeholder" : "choosing";
+  const waits = model.product.flow === "order_first" || (same && !model.editing);
   return {
-    state: model.editing && model.product.flow !== "order_first" ? "choosing" : state,
+    state: waits ? "placeholder" : "choosing",
     pay: { kind: "placeholder", keep: Boolean(own.payment?.code_url && model.editing) },
     choice: { wallets: walletsOf(model, own), quantity: true },
     summary: summaryOf(model, same ? own : null),
@@ -281,11 +282,6 @@ function ending(model, state, actions, { tone = "calm", text = null, compare = [
 }
 
 const NOTHING_BOUGHT = { kind: null, quantity: null, amount: null, settled: true, label: "total" };
-
-function noticeAlone(model, state, actions) {
-  const notice = { title: [state], text: [`${state}_text`], tone: "calm", compare: [], actions };
-  return { ...blank(model), state, notice };
-}
 
 function action(name, values = {}, weight = "strong") {
   return { name, label: [name, values], weight };

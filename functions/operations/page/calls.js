@@ -24,6 +24,13 @@ class Failure extends Error {
   }
 }
 
+// How far the server's clock is ahead of this one, in milliseconds: its answers say so.
+let serverAheadMs = 0;
+
+function serverNow() {
+  return Date.now() + serverAheadMs;
+}
+
 // Sends a request; answers its JSON, or throws a Failure.
 async function call(path, body) {
   const headers = { authorization: `Bearer ${token()}` };
@@ -36,6 +43,7 @@ async function call(path, body) {
   let said;
   try {
     answer = await fetch(path, request);
+    serverAheadMs = Date.parse(answer.headers.get("date")) - Date.now() || 0;
     said = await answer.json();
   } catch {
     if (answer === undefined) {

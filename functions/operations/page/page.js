@@ -142,7 +142,7 @@ function waitingElement(one) {
 }
 
 function taskElement(task) {
-  const isDue = new Date(task.due_at) <= new Date();
+  const isDue = Date.parse(task.due_at) <= serverNow();
   return element(
     "tr",
     { "data-task-id": task.task_id, "data-state": isDue ? "due" : "later" },

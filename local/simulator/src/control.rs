@@ -24,7 +24,7 @@ use crate::problem::Problem;
 use crate::state::Shared;
 use crate::stripe;
 use crate::stripe::console::DisputeRequest;
-use crate::wallet::{self, PayRequest, RefuseRequest, ScanRequest};
+use crate::wallet::{self, CodeRequest, PayRequest};
 
 /// Which notification to send again: a payment's, or that of a refund which has ended.
 #[derive(Deserialize)]
@@ -59,11 +59,11 @@ pub(crate) async fn pay(State(shared): State<Arc<Shared>>, body: Bytes) -> Respo
 }
 
 pub(crate) async fn scan(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    answer(parse(&body).and_then(|request: ScanRequest| wallet::scan(&shared, &request)))
+    answer(parse(&body).and_then(|request: CodeRequest| wallet::scan(&shared, &request)))
 }
 
 pub(crate) async fn refuse(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    answer(parse(&body).and_then(|request: RefuseRequest| wallet::refuse(&shared, &request)))
+    answer(parse(&body).and_then(|request: CodeRequest| wallet::refuse(&shared, &request)))
 }
 
 pub(crate) async fn codes(State(shared): State<Arc<Shared>>) -> Response {

@@ -30,17 +30,10 @@ pub(crate) struct PayRequest {
     pub(crate) delayed: bool,
 }
 
-/// What to scan.
+/// The code that the wallet scans, or does not pay after all.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ScanRequest {
-    code_url: String,
-}
-
-/// What not to pay after all.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RefuseRequest {
+pub(crate) struct CodeRequest {
     code_url: String,
 }
 
@@ -114,7 +107,7 @@ fn pay_order(shared: &Shared, request: &PayRequest) -> Result<Paid, Problem> {
 }
 
 /// Scans a code without paying it.
-pub(crate) fn scan(shared: &Shared, request: &ScanRequest) -> Result<Scanned, Problem> {
+pub(crate) fn scan(shared: &Shared, request: &CodeRequest) -> Result<Scanned, Problem> {
     let payment = read(shared, &request.code_url)?;
     Ok(Scanned {
         payment_id: payment.key.payment_id,
@@ -126,7 +119,7 @@ pub(crate) fn scan(shared: &Shared, request: &ScanRequest) -> Result<Scanned, Pr
 /// Reads a code, and does not pay it after all.
 ///
 /// The wallets of WeChat Pay and Alipay tell nobody, and the code can still be paid.
-pub(crate) fn refuse(shared: &Shared, request: &RefuseRequest) -> Result<Refused, Problem> {
+pub(crate) fn refuse(shared: &Shared, request: &CodeRequest) -> Result<Refused, Problem> {
     let payment = read(shared, &request.code_url)?;
     let transaction_id = match payment.key.gateway {
         Gateway::WechatPay | Gateway::Alipay => None,

@@ -49,11 +49,6 @@ pub enum BuildError {
 /// [`BuildError`] says which file is at fault.
 pub fn build(folder: impl AsRef<Path>) -> Result<(), BuildError> {
     let folder = folder.as_ref();
-    // Cargo looks at every file below it.
-    #[expect(clippy::print_stdout, reason = "this is how a build script speaks to Cargo")]
-    {
-        println!("cargo::rerun-if-changed={}", folder.display());
-    }
     let name = folder.file_name().and_then(|name| name.to_str()).ok_or(BuildError::NoName)?;
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(BuildError::NoFolder)?);
     let page = assemble(&read(&folder.join(DOCUMENT))?, &|file| read(&folder.join(file)))?;
@@ -70,7 +65,10 @@ pub fn build(folder: impl AsRef<Path>) -> Result<(), BuildError> {
     write(&out.join(format!("{name}.rs")), expression.as_bytes())
 }
 
+/// Reads a file, wherever it is, and has Cargo watch it.
+#[expect(clippy::print_stdout, reason = "this is how a build script speaks to Cargo")]
 fn read(path: &Path) -> Result<String, BuildError> {
+    println!("cargo::rerun-if-changed={}", path.display());
     fs::read_to_string(path).map_err(|source| BuildError::File { path: path.to_owned(), source })
 }
 
