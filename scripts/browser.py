@@ -32,9 +32,6 @@ def install_chromium():
 
 def install_packages(venv):
     """Makes the environment unless it is there and not outdated; answers whether it is."""
-    ready = f"{venv}/ready"
-    if os.path.exists(ready) and os.path.getmtime(ready) >= os.path.getmtime(REQUIREMENTS):
-        return True
     made = subprocess.run(["sh", "scripts/make-venv.sh", venv, REQUIREMENTS])
     return made.returncode == 0
 

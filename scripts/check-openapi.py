@@ -38,9 +38,6 @@ PRODUCTS = ["desk-submit", "desk-order", "desk-instant"]
 
 def install(venv):
     """Makes the environment unless it is there and not outdated; answers whether it is."""
-    ready = f"{venv}/ready"
-    if os.path.exists(ready) and os.path.getmtime(ready) >= os.path.getmtime(REQUIREMENTS):
-        return True
     made = subprocess.run(["sh", "scripts/make-venv.sh", venv, REQUIREMENTS])
     return made.returncode == 0
 

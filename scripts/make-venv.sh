@@ -1,10 +1,15 @@
 #!/bin/sh
-# Makes a Python environment with what a requirements file lists: make-venv.sh FOLDER REQUIREMENTS
+# Makes a Python environment with what a requirements file lists, unless it is there and not
+# outdated: make-venv.sh FOLDER REQUIREMENTS
 set -eu
 
 python=${PYTHON:-python3}
 folder=$1
 requirements=$2
+
+if [ "$folder/ready" -nt "$requirements" ] && [ "$folder/ready" -nt "$0" ]; then
+    exit 0
+fi
 
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     # Debian and Ubuntu keep it in a package of its own.

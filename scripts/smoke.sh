@@ -14,8 +14,8 @@ aarch64 | arm64) architecture=arm64 ;;
 esac
 folder=$PWD/target/functions/$architecture
 
-if [ "$(uname -s)" = Linux ] && { [ -e "$venv/ready" ] ||
-    sh scripts/make-venv.sh "$venv" scripts/lambda-requirements.txt; }; then
+if [ "$(uname -s)" = Linux ] &&
+    sh scripts/make-venv.sh "$venv" scripts/lambda-requirements.txt; then
     sh scripts/build-functions.sh "$venv" "$architecture" binary
 else
     echo "smoke: cargo-lambda cannot be had here, so plain cargo builds the functions" >&2
@@ -24,7 +24,7 @@ else
         name=$(basename "$function")
         "$cargo" build --locked --release --manifest-path "$function/Cargo.toml"
         mkdir -p "$folder/$name"
-        cp "target/release/$name" "$folder/$name/bootstrap"
+        cp "${CARGO_TARGET_DIR:-target}/release/$name" "$folder/$name/bootstrap"
     done
 fi
 

@@ -1,7 +1,6 @@
 """What every test gets: the running program, one browser, and a shop to open windows in."""
 
 import os
-import time
 
 import pytest
 from playwright.sync_api import expect, sync_playwright

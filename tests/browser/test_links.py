@@ -13,7 +13,7 @@ def test_a_tampered_link_shows_nothing_to_pay(stack, shop):
     assert not window.page.locator("#show-code").is_visible()
 
 
-def test_a_link_of_another_deployment_shows_nothing_to_pay(stack, shop):
+def test_a_link_with_the_signature_of_another_shows_nothing_to_pay(stack, shop):
     own = stack.link(stack.open_booking("desk-order"))
     other = stack.link(stack.open_booking("desk-order"))
     head, signature = own.rsplit(".", 1)

@@ -1,4 +1,4 @@
-"""Windows: the checkout page, the wallet and the laptop's home, as their users handle them."""
+"""Windows: the checkout page and the wallet, as their users handle them."""
 
 import io
 import re

@@ -146,7 +146,7 @@ fn check_answer(exchange: &Exchange, described: &Described) -> Result<(), String
     let schema = described.content.get(&kind);
     let schema = schema.ok_or_else(|| format!("no word about {kind:?}"))?;
     if exchange.headers.contains_key(header::CONTENT_ENCODING) {
-        // Only the page is compressed, and its own tests unpack it.
+        // Only pages are compressed, and their own tests unpack them.
         return Ok(());
     }
     match kind.as_str() {

@@ -1,6 +1,9 @@
 //! A world in which a gateway says nothing by itself, and money that it owes back there.
 
 use domain::ids::Echo;
+use gateways::{CreateOutcome, NewPayment};
+use jiff::SignedDuration;
+use runtime::gateway_calls;
 use serde_json::{Value, json};
 
 use crate::faults::Faults;
@@ -55,6 +58,15 @@ pub async fn tell(world: &World, transaction_id: &Value) {
     assert_eq!(told, ways_of(gateway()).acknowledgement.0);
 }
 
+/// Pays a code with more than its address, and has the gateway tell of it.
+pub async fn pay_and_tell(world: &World, made: &Value, more: Value) -> Value {
+    let mut body = json!({ "code_url": made["payment"]["code_url"] });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let paid = world.pay_with(body).await;
+    tell(world, &paid["transaction_id"]).await;
+    paid
+}
+
 /// Has a gateway tell of a transaction or of a refund's end; answers the callback's status.
 pub async fn replay(world: &World, what: &Value) -> Value {
     let told = expect(200, world.nobody().post("/simulator/replay", what).await.unwrap());
@@ -95,4 +107,21 @@ pub async fn tell_of_nothing_stored(world: &World) -> Echo {
     let told = expect(200, world.nobody().post("/simulator/notify", &told).await.unwrap());
     assert_eq!(told["status"], acknowledged());
     echo
+}
+
+/// Creates a payment at the gateway with our own credentials and answers its code.
+pub async fn create_at_gateway(world: &World, payment_id: &str, echo: &str) -> Value {
+    let deps = &world.stack.deps;
+    let gateway = deps.gateway(&gateway_name()).unwrap();
+    let body = gateway.create_body(&NewPayment {
+        payment_id,
+        description: "Desk",
+        amount: serde_json::from_value(json!({ "amount": 1280, "currency": "CNY" })).unwrap(),
+        expires_at: deps.now().checked_add(SignedDuration::from_mins(10)).unwrap(),
+        echo,
+    });
+    match gateway_calls::create(deps, gateway.as_ref(), payment_id, &body).await {
+        CreateOutcome::Payable { code_url, .. } => json!(code_url),
+        other => panic!("{other:?}"),
+    }
 }

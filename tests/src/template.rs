@@ -15,9 +15,15 @@ pub fn template() -> String {
 /// The template's resources by name.
 #[must_use]
 pub fn resources() -> BTreeMap<String, String> {
+    section("Resources")
+}
+
+/// What a section of the template has, by name.
+#[must_use]
+pub fn section(title: &str) -> BTreeMap<String, String> {
     let template = template();
-    let (_, below) = template.split_once("\nResources:\n").unwrap();
-    let (mut resources, mut name) = (BTreeMap::<String, String>::new(), String::new());
+    let (_, below) = template.split_once(&format!("\n{title}:\n")).unwrap();
+    let (mut found, mut name) = (BTreeMap::<String, String>::new(), String::new());
     for line in below.lines() {
         if !line.is_empty() && !line.starts_with(' ') {
             break;
@@ -26,12 +32,12 @@ pub fn resources() -> BTreeMap<String, String> {
         if is_header {
             line.trim().trim_end_matches(':').clone_into(&mut name);
         } else {
-            let block = resources.entry(name.clone()).or_default();
+            let block = found.entry(name.clone()).or_default();
             block.push_str(line);
             block.push('\n');
         }
     }
-    resources
+    found
 }
 
 /// What stands behind a key, wherever it stands in a block.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use tests::events::{check, shapes};
 use tests::gateway::{refuse_refund, relent};
-use tests::quiet::{owed, quiet_world, refund_of, tell};
+use tests::quiet::{owed, pay_and_tell, quiet_world, refund_of, tell};
 use tests::{GLANCE, Window, World, expect, order_in, text, time, ways};
 
 /// How many minutes a refund takes at most.
@@ -19,15 +19,6 @@ const TYPES: [&str; 5] = [
     "payment.refunded",
     "needs_attention",
 ];
-
-/// Pays a code with more than its address, and has the gateway tell of it.
-async fn pay_and_tell(world: &World, made: &Value, more: Value) -> Value {
-    let mut body = json!({ "code_url": made["payment"]["code_url"] });
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let paid = world.pay_with(body).await;
-    tell(world, &paid["transaction_id"]).await;
-    paid
-}
 
 fn types(events: &[Value]) -> Vec<String> {
     events.iter().map(|event| text(&event["type"])).collect()

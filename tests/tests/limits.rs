@@ -164,8 +164,7 @@ async fn booking_after(world: &World, customer: &str, product: &str, orders: u32
     let window = world.booking_under(customer, product, product.get(..8).unwrap()).await;
     let id = BookingId::parse(window.path.rsplit('/').next().unwrap()).unwrap();
     let deps: &Deps = &world.stack.deps;
-    let store =
-        Store::new(StoreClient::from_conf(world.stack.embedded.sdk_config().build()), TABLE);
+    let store = Store::new(world.table_client(), TABLE);
     let product = store.product(product, &id.product_tag()).await.unwrap().unwrap();
     let mut booking = store.booking(&id).await.unwrap().unwrap();
     while booking.orders_made < orders {
@@ -525,7 +524,7 @@ async fn the_task_that_keeps_a_create_request_fits_one_write_unit_for_the_desks(
 #[tokio::test]
 async fn the_index_of_due_tasks_is_the_one_that_is_counted() {
     let (world, _) = quiet().await;
-    let client = StoreClient::from_conf(world.stack.embedded.sdk_config().build());
+    let client = world.table_client();
     let described = client.describe_table().table_name(TABLE).send().await.unwrap();
     let indexes = described.table.unwrap().global_secondary_indexes.unwrap();
     let names: Vec<_> = indexes.iter().filter_map(|index| index.index_name()).collect();

@@ -102,16 +102,13 @@ impl Watch {
         let forged = json!(format!("{}A", text(&token)));
         expect_problem(422, "quote_tampered", submit.order(&forged).await);
 
-        let made = expect(201, submit.post("checkout-link", &json!({})).await);
-        let url = text(&made["url"]);
-        let (_, link) = url.split_once('#').unwrap();
-        let linked = self.world.nobody().with_token(link);
-        let path = submit.path.replace("/v1/", "/v1/checkout/");
-        expect(200, linked.get(&path).await.unwrap());
-        expect(200, linked.post(format!("{path}/qr"), &json!({ "code": "c" })).await.unwrap());
-        let forged = self.world.nobody().with_token(&format!("{link}A"));
-        expect_problem(401, "link_invalid", forged.get(&path).await.unwrap());
-        self.secrets.insert(link.to_owned());
+        let link = submit.link().await;
+        let linked = submit.by_link(&link);
+        linked.look().await;
+        expect(200, linked.post("qr", &json!({ "code": "c" })).await);
+        let forged = submit.by_link(&format!("{link}A"));
+        expect_problem(401, "link_invalid", forged.client.get(&forged.path).await.unwrap());
+        self.secrets.insert(link);
 
         let instant = self.world.booking_of("alice", "desk-instant").await;
         let quoted = expect(201, instant.quote_at(1, "wechat_pay").await);

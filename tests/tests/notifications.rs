@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use settle::TRIES_UNTIL_ATTENTION;
 use tests::faults::{Failure, Fate, Faults};
 use tests::gateway::{refund_by_hand, ways_of};
-use tests::quiet::{at_gateway, owed_at, refund_of, replay};
+use tests::quiet::{at_gateway, create_at_gateway, owed_at, refund_of, replay};
 use tests::{
     GLANCE, PATIENCE, Window, World, acknowledged, expect, expect_problem, gateway, gateway_name,
     order_in, text, time, ways,
@@ -799,23 +799,6 @@ async fn unmatched_money_that_the_gateway_captured_goes_back_in_full() {
     let told = &told[0]["data"];
     assert_eq!((&told["order_id"], &told["reason"]), (&json!(""), &json!("unmatched")));
     assert_eq!((&told["payment_id"], &told["amount"]), (&json!(lost.payment_id), &json!("1280")));
-}
-
-/// Creates a payment at the gateway with our own credentials and answers its code.
-async fn create_at_gateway(world: &World, payment_id: &str, echo: &str) -> Value {
-    let deps = &world.stack.deps;
-    let gateway = deps.gateway(&gateway_name()).unwrap();
-    let body = gateway.create_body(&gateways::NewPayment {
-        payment_id,
-        description: "Desk",
-        amount: serde_json::from_value(json!({ "amount": 1280, "currency": "CNY" })).unwrap(),
-        expires_at: deps.now().checked_add(SignedDuration::from_mins(10)).unwrap(),
-        echo,
-    });
-    match gateway_calls::create(deps, gateway.as_ref(), payment_id, &body).await {
-        gateways::CreateOutcome::Payable { code_url, .. } => json!(code_url),
-        other => panic!("{other:?}"),
-    }
 }
 
 #[tokio::test]

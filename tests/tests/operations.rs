@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::Client as StoreClient;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::ids::{Echo, OrderId, PaymentId, RefundId, RefundNumber};
 use http::Method;
@@ -415,7 +414,7 @@ async fn the_figures_of_a_day_add_up_to_what_was_captured() {
 #[tokio::test]
 async fn the_pages_of_a_large_table_add_up_to_its_figures() {
     let world = World::start_unsettled().await;
-    let client = StoreClient::from_conf(world.stack.embedded.sdk_config().build());
+    let client = world.table_client();
     for number in 0..8 {
         world.booking_of(&format!("c{number}"), "desk-order").await;
         let put = client

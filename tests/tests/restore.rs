@@ -1,25 +1,16 @@
 //! The table is restored from a backup while the gateways have gone on: docs/restoring.md.
 
+use local::lambda::invocation_path;
 use serde_json::{Value, json};
 use tests::books::fen;
-use tests::quiet::{at_gateway, owed, quiet_world, refund_of, replay};
-use tests::{Window, World, acknowledged, expect, gateway, order_in, text};
+use tests::quiet::{at_gateway, owed, quiet_world, refund_of, tell};
+use tests::{Window, World, expect, gateway, order_in, text};
 
-const RECONCILE: &str = "/2015-03-31/functions/reconcile/invocations";
 const DAY_S: i64 = 86_400;
 
 /// Pays a code, whatever became of it, and has its notification arrive.
 async fn pay_and_tell(world: &World, made: &Value) -> Value {
-    let body = json!({ "code_url": made["payment"]["code_url"], "force": true });
-    let paid = world.pay_with(body).await;
-    tell(world, &paid).await;
-    paid
-}
-
-/// Has the gateway tell of a transaction, for the first time or again.
-async fn tell(world: &World, paid: &Value) {
-    let told = replay(world, &json!({ "transaction_id": paid["transaction_id"] })).await;
-    assert_eq!(told, acknowledged());
+    tests::quiet::pay_and_tell(world, made, json!({ "force": true })).await
 }
 
 /// How much of a payment its gateway still holds, in minor units.
@@ -59,7 +50,7 @@ async fn a_payment_applied_after_the_backup_is_found_by_asking_and_applied_once(
     assert_eq!(renewed.look().await["term"], term);
     // What the gateway has told before it may tell once more.
     for paid in [&first_paid, &renewal_paid] {
-        tell(&world, paid).await;
+        tell(&world, &paid["transaction_id"]).await;
     }
     world.drive(&windows).await;
     assert_eq!((&renewed.look().await["term"], held(&world, &renewal).await), (&term, 2970));
@@ -123,7 +114,7 @@ async fn a_request_repeated_after_the_restore_finds_its_payment_which_is_applied
     world.clock.advance_s(60);
     world.drive(std::slice::from_ref(&window)).await;
     assert_eq!(window.look().await["status"], "active");
-    tell(&world, &paid).await;
+    tell(&world, &paid["transaction_id"]).await;
     world.drive(std::slice::from_ref(&window)).await;
     assert_eq!(at_gateway(&world, &made).await, Vec::<Value>::new());
     assert_eq!(held(&world, &made).await, 2560);
@@ -137,7 +128,7 @@ async fn money_told_of_before_the_request_is_repeated_goes_back_and_buys_nothing
     let made = keyed(&window).await;
     let paid = pay_and_tell(&world, &made).await;
     world.restore(backup).await;
-    tell(&world, &paid).await;
+    tell(&world, &paid["transaction_id"]).await;
     keyed(&window).await;
     world.clock.advance_s(60);
     for _ in 0..4 {
@@ -174,7 +165,7 @@ async fn a_lost_payment_that_is_told_again_goes_back_in_full() {
     let world = quiet_world().await;
     let (made, paid) = lost(&world).await;
     for one in &paid {
-        tell(&world, one).await;
+        tell(&world, &one["transaction_id"]).await;
     }
     for _ in 0..4 {
         world.settle().await;
@@ -182,7 +173,7 @@ async fn a_lost_payment_that_is_told_again_goes_back_in_full() {
     }
     for (code, one) in made.iter().zip(&paid) {
         assert_eq!(held(&world, code).await, 0);
-        tell(&world, one).await;
+        tell(&world, &one["transaction_id"]).await;
         assert_eq!(at_gateway(&world, code).await.len(), 1, "once");
     }
 }
@@ -198,7 +189,7 @@ async fn a_lost_payment_is_found_in_its_days_bill() {
     let (_, paid) = lost(&world).await;
     world.clock.advance_s(DAY_S);
     let ask = json!({ "day": day, "gateway": gateway() });
-    let report = expect(200, world.admin().post(RECONCILE, &ask).await.unwrap());
+    let report = expect(200, world.admin().post(invocation_path("reconcile"), &ask).await.unwrap());
     let rows = report["gateways"][0]["rows"].as_array().unwrap().clone();
     // A bill without the echo cannot prove money ours whose payment is stored nowhere.
     let difference = if gateway() == "alipay" { "foreign" } else { "not_recorded" };

@@ -4,20 +4,16 @@
 //! everything is done that a function can do, so that what is allowed for nothing shows too.
 
 use domain::ids::Echo;
-use gateways::{CreateOutcome, NewPayment};
 use http::Method;
-use jiff::SignedDuration;
 use local::client::Call;
-use runtime::gateway_calls;
+use local::lambda::invocation_path;
 use serde_json::{Value, json};
 use settle::TRIES_UNTIL_ATTENTION;
 use tests::gateway::{refuse_refund, relent};
-use tests::quiet::{faults, owed, quiet_world, tell};
+use tests::quiet::{create_at_gateway, faults, owed, quiet_world, tell};
 use tests::roles::ALLOWED;
 use tests::{World, expect, expect_problem, gateway, gateway_name, text};
 
-/// Where the laptop invokes the function that no route reaches.
-const INVOKE: &str = "/2015-03-31/functions/reconcile/invocations";
 /// Longer than any pause between two tries.
 const PAUSE_S: i64 = 3_601;
 
@@ -57,8 +53,6 @@ async fn bookings(world: &World) {
     expect(200, window.cancel().await);
     window.link().await;
     expect(200, window.client.get("/v1/bookings").await.unwrap());
-    let link = window.post("checkout-link", &json!({})).await;
-    assert!(matches!(link.status, 200 | 201), "{link:?}");
     let tag = window.look_unless("\"none\"").await.headers["etag"].clone();
     assert_eq!(window.look_unless(tag.to_str().unwrap()).await.status, 304);
 }
@@ -70,17 +64,8 @@ async fn unmatched(world: &World, seed: u8) -> Value {
     let order_id = deps.ids.order(&deps.ids.fresh_token([seed; 16]));
     let payment_id = deps.ids.payment(&order_id, &gateway_name(), 1);
     let echo = deps.ids.seal_echo(&Echo { booking_id, order_id, order_seq: 0, attempt: 1 });
-    let gateway = deps.gateway(&gateway_name()).unwrap();
-    let body = gateway.create_body(&NewPayment {
-        payment_id: payment_id.as_str(),
-        description: "A day",
-        amount: serde_json::from_value(json!({ "amount": 1280, "currency": "CNY" })).unwrap(),
-        expires_at: deps.now().checked_add(SignedDuration::from_mins(10)).unwrap(),
-        echo: &echo,
-    });
-    let made = gateway_calls::create(deps, gateway.as_ref(), payment_id.as_str(), &body).await;
-    let CreateOutcome::Payable { code_url, .. } = made else { panic!("{made:?}") };
-    world.pay(&json!(code_url)).await
+    let code = create_at_gateway(world, payment_id.as_str(), &echo).await;
+    world.pay(&code).await
 }
 
 /// What a gateway tells, and what is done about it afterwards.
@@ -141,7 +126,7 @@ async fn bills(world: &World) {
     world.clock.advance_s(48 * PAUSE_S);
     for _ in 0..2 {
         let ask = json!({ "gateway": gateway(), "day": day });
-        expect(200, world.admin().post(INVOKE, &ask).await.unwrap());
+        expect(200, world.admin().post(invocation_path("reconcile"), &ask).await.unwrap());
     }
 }
 

@@ -19,6 +19,7 @@ use sandbox::lambda::Lambda;
 use sandbox::sandbox::{Function, InvokeError, Sandbox, StartError};
 use serde_json::{Value, json};
 use settle::TASK_TIME;
+use store::schema::TASK;
 use tests::quiet::replay;
 use tests::{Window, World, acknowledged, expect, order_in, text};
 use tokio::net::TcpListener;
@@ -424,7 +425,7 @@ async fn an_event_that_lacks_what_it_may_lack_is_answered_all_the_same() {
 fn batch(writes: &mut Receiver<WriteEvent>) -> Value {
     let mut records = vec![];
     while let Ok(write) = writes.try_recv() {
-        if write.sk.starts_with("task#") {
+        if write.sk.starts_with(TASK) {
             records.push(record(&write.pk, &write.sk, json!(write.image), records.len()));
         }
     }

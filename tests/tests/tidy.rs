@@ -11,7 +11,7 @@ use products::DESCRIPTION;
 use runtime::telemetry::{METRIC_LIST, NAMESPACE, STAGE};
 use serde_json::Value;
 use store::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, PK, SK, VANISHES_AT};
-use tests::template::{functions, resource_name, resources, template, values};
+use tests::template::{functions, resource_name, resources, section, template, values};
 
 /// The widest line.
 const COLUMNS_MAX: usize = 100;
@@ -807,29 +807,13 @@ fn the_access_log_says_nothing_of_who_called() {
     }
 }
 
-/// The template's parameters by name.
-fn parameters() -> BTreeMap<String, String> {
-    let template = template();
-    let (_, below) = template.split_once("\nParameters:\n").unwrap();
-    let (parameters, _) = below.split_once("\nConditions:\n").unwrap();
-    let (mut found, mut name) = (BTreeMap::<String, String>::new(), String::new());
-    for line in parameters.lines().filter(|line| !line.is_empty()) {
-        if line.starts_with("   ") {
-            found.entry(name.clone()).or_default().push_str(&format!("{line}\n"));
-        } else {
-            line.trim().trim_end_matches(':').clone_into(&mut name);
-        }
-    }
-    found
-}
-
 #[test]
 fn every_parameter_is_asked_for_with_a_description_and_documented_with_its_default() {
     let template = template();
     let (interface, _) = template.split_once("\nParameters:\n").unwrap();
     let grouped: String = interface.split("Parameters: [").skip(1).collect();
     let page = read("docs/deploying.md");
-    for (name, block) in parameters() {
+    for (name, block) in section("Parameters") {
         assert_eq!(values(&block, "Description").len(), 1, "{name}");
         assert!(has_word(&grouped, &name), "{name} is in no group");
         let row = page.lines().find(|line| {

@@ -7,11 +7,8 @@ use embedded::EmbeddedStore;
 use embedded::billing::{IndexKeys, Projection};
 use embedded::meter::{Call, Meter, Traces};
 use serde_json::Value;
-use store::schema::{DUE_AT, DUE_SHARD};
+use store::schema::{DUE_AT, DUE_SHARD, TASK};
 use tests::lines::Lines;
-
-/// The beginning of a task's sort key: what the stream's filter lets through.
-const TASKS: &str = "task#";
 
 /// What a part of a checkout, or all of it, comes to.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -82,7 +79,7 @@ impl Counter {
         let log = self.lines.text();
         let now = Before {
             traces: self.meter.traces(),
-            changes: self.meter.changes(TASKS),
+            changes: self.meter.changes(TASK),
             log_len: log.len(),
         };
         let before = std::mem::replace(&mut self.before, now);

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tests::quiet::replay;
 use tests::{Window, World, expect};
 
 use crate::count::{Count, Counter, metered};
@@ -109,14 +110,11 @@ pub async fn play_all(settings: &Settings) -> Vec<Played> {
 /// If it does not go as it must.
 pub async fn play(checkout: Checkout, settings: &Settings) -> Played {
     let (meter, wrap) = metered();
-    let now_ms = Arc::new(AtomicI64::new(BEGIN_MS));
-    let ticking = Arc::clone(&now_ms);
     let draws = AtomicU64::new(0);
     let world = World::start_with(|options| {
         options.settle = false;
         options.wrap_store = Some(wrap);
-        options.clock =
-            Arc::new(move || Timestamp::from_millisecond(ticking.load(Ordering::SeqCst)).unwrap());
+        options.clock = Arc::new(|| Timestamp::from_millisecond(BEGIN_MS).unwrap());
         options.randomness = Arc::new(move || {
             let draw = draws.fetch_add(1, Ordering::SeqCst).wrapping_add(1);
             (u128::from(draw.wrapping_mul(DRAW)) << 64 | u128::from(draw)).to_be_bytes()
@@ -125,7 +123,7 @@ pub async fn play(checkout: Checkout, settings: &Settings) -> Played {
     .await;
     world.faults(json!({ "notifications_dropped": 1, "refund_delay_ms": 0 })).await;
     let counter = Counter::new(meter.get().unwrap().clone());
-    let mut page = Page { world, counter, now_ms, requests: 0, polls: polls(settings) };
+    let mut page = Page { world, counter, requests: 0, polls: polls(settings) };
     let count = page.check_out(checkout, settings).await;
     assert!(!page.world.has_work().await, "{checkout}: work is left that was not counted");
     Played { checkout, count, metrics: page.counter.metrics() }
@@ -140,7 +138,6 @@ fn polls(settings: &Settings) -> u64 {
 struct Page {
     world: World,
     counter: Counter,
-    now_ms: Arc<AtomicI64>,
     requests: u64,
     polls: u64,
 }
@@ -234,8 +231,8 @@ impl Page {
             self.requests += 1;
             expect(304, window.look_unless(&tag).await);
         }
-        let shown_ms = i64::try_from(settings.assume("code_shown_s") * 1_000).unwrap();
-        self.now_ms.fetch_add(shown_ms, Ordering::SeqCst);
+        let shown_s = i64::try_from(settings.assume("code_shown_s")).unwrap();
+        self.world.clock.advance_s(shown_s);
         self.settle().await;
         tag
     }
@@ -245,7 +242,7 @@ impl Page {
         let paid = self.world.pay(&made["payment"]["code_url"]).await;
         let what = json!({ "transaction_id": paid["transaction_id"] });
         self.requests += 1;
-        expect(200, self.world.nobody().post("/simulator/replay", &what).await.unwrap());
+        replay(&self.world, &what).await;
         self.settle().await;
     }
 

@@ -20,7 +20,7 @@ pub use crate::api::FunctionError;
 use crate::api::{Handle, Invocation, Outcome, runtime_api};
 
 /// How long a function may take to start: Lambda allows as much.
-pub const START_TIMEOUT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long what an ended process has written may be on its way.
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(5);
 /// The memory that the function is told it has, in MB; nothing holds it to that.
@@ -195,12 +195,6 @@ impl Sandbox {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.lines.all()
-    }
-
-    /// The process's id, for whoever measures it; `None` once it has ended.
-    #[must_use]
-    pub fn process_id(&self) -> Option<u32> {
-        self.process.id()
     }
 }
 
