@@ -51,7 +51,7 @@ fn merge(mut starts: Vec<Option<PageStart>>, shards: Vec<Vec<PageStart>>) -> Pag
     let mut places: Vec<(PageStart, usize)> = numbered
         .flat_map(|(shard, places)| places.into_iter().map(move |it| (it, shard)))
         .collect();
-    // Stable: what a shard has of one millisecond stays in the order in which it goes on from there.
+    // Stable: a shard goes on behind its last place, in the order in which it gave them.
     places.sort_by_key(|(place, _)| place.at_ms());
     let is_last = places.len() <= PAGE_LEN;
     places.truncate(PAGE_LEN);
