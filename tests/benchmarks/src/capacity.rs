@@ -1,0 +1,11 @@
+//! What the design carries on AWS, from counted units and stated limits.
+
+use crate::part::Size;
+
+/// Measures it.
+///
+/// # Errors
+/// A line that says why it cannot be measured here.
+pub fn measure(_size: Size) -> Result<String, String> {
+    Err("it is not measured yet".to_owned())
+}
