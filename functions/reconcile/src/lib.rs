@@ -38,8 +38,8 @@ pub struct Ask {
 ///
 /// # Errors
 /// [`Problem::InvalidRequest`] for what cannot be asked; [`Problem`] of the store. A gateway
-/// without a bill is no error: its report says so. [`Problem::OutOfTime`] shortly before the function
-/// would be cut off: the same run again flags nothing twice.
+/// without a bill is no error: its report says so. [`Problem::OutOfTime`] shortly before the
+/// function would be cut off: the same run again flags nothing twice.
 pub async fn handle_event(deps: &Deps, event: Value) -> Result<Value, Problem> {
     let ask = serde_json::from_value(event);
     let ask: Ask = ask.map_err(|_| Problem::invalid("day, gateway", "a date and a name"))?;

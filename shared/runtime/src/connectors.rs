@@ -19,8 +19,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The roots that AWS's services are certified under. Source: Amazon Trust Services, "Repository":
 /// Amazon Root CA 1 to 4, and Starfield Services Root Certificate Authority - G2.
 pub const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
-/// What the names of the regions begin with that are no part of AWS's ordinary partition, and may be
-/// certified by others.
+/// What the names of the regions begin with that are no part of AWS's ordinary partition, and may
+/// be certified by others.
 const OTHER_PARTITIONS: [&str; 5] = ["cn-", "us-gov-", "us-iso", "eu-iso", "eusc-"];
 
 /// Whether AWS's services in a region are certified under [`AMAZON_ROOTS`].
