@@ -101,7 +101,8 @@ fn answer_of(from: FunctionAnswer) -> Result<Answer, String> {
 }
 
 /// The event of an HTTP API, payload format 2.0.
-fn event(request: &Request) -> Value {
+#[must_use]
+pub fn event(request: &Request) -> Value {
     let (body, is_base64) = body_of(request);
     let headers: serde_json::Map<String, Value> = request
         .headers
