@@ -4,6 +4,7 @@
 //! compared is measured in turns within one run, so that a machine whose speed drifts does it to
 //! both; figures are medians and quartiles, and comparisons are ratios.
 
+pub mod backlog;
 pub mod figures;
 pub mod functions;
 pub mod growth;

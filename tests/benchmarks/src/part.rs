@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::{functions, growth};
+use crate::{backlog, functions, growth};
 
 /// How much is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -20,6 +20,8 @@ pub enum Part {
     Functions,
     /// What requests cost as a booking's history and the table grow.
     Growth,
+    /// `settle` under a backlog of due tasks.
+    Backlog,
 }
 
 impl Part {
@@ -31,6 +33,7 @@ impl Part {
         match self {
             Self::Functions => functions::measure(size),
             Self::Growth => growth::measure(size),
+            Self::Backlog => backlog::measure(size),
         }
     }
 
