@@ -9,3 +9,4 @@ pub mod functions;
 pub mod machine;
 pub mod page;
 pub mod part;
+pub mod plot;
