@@ -4,8 +4,10 @@
 //! compared is measured in turns within one run, so that a machine whose speed drifts does it to
 //! both; figures are medians and quartiles, and comparisons are ratios.
 
+pub mod checkouts;
 pub mod figures;
 pub mod functions;
+pub mod hot_booking;
 pub mod machine;
 pub mod page;
 pub mod part;
