@@ -17,7 +17,7 @@ use tests::{Window, World, expect};
 use tokio::task::JoinSet;
 
 use crate::figures::Figures;
-use crate::part::Size;
+use crate::part::{Size, on_every_processor};
 
 mod copies;
 mod counter;
@@ -213,16 +213,15 @@ pub async fn drained_at(tasks: u32, workers: usize, limit_a_second: u32) -> Drai
 /// # Errors
 /// A line that says why it cannot be measured here.
 pub fn measure(size: Size) -> Result<String, String> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
     let extent = Extent::of(size);
-    runtime.block_on(async {
+    on_every_processor(async {
         let mut backlogs = vec![];
         for workers in extent.workers {
             backlogs.push(drained(extent.few, *workers).await);
         }
         backlogs.push(drained(extent.many, extent.many_workers).await);
         let limited = drained_at(extent.limited, extent.many_workers, extent.limit).await;
-        Ok(format!("{}\n{}", speed_table(&backlogs), limit_table(&limited, extent.limit)))
+        format!("{}\n{}", speed_table(&backlogs), limit_table(&limited, extent.limit))
     })
 }
 

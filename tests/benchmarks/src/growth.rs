@@ -17,7 +17,7 @@ use tests::metering::metered;
 use tests::{Window, World, expect};
 
 use crate::figures::Figures;
-use crate::part::Size;
+use crate::part::{Size, on_every_processor};
 use crate::plot::{Axis, Chart, Scale, grouped};
 
 mod crowd;
@@ -246,16 +246,15 @@ async fn times(extent: &Extent) -> Times {
 /// # Errors
 /// A line that says why it cannot be measured here.
 pub fn measure(size: Size) -> Result<String, String> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
     let mut measured = vec![];
     for extent in [Extent::orders(size), Extent::bookings(size)] {
-        let (costs, times) = runtime.block_on(async {
+        let (costs, times) = on_every_processor(async {
             let mut costs = vec![];
             for before in &extent.before {
                 costs.push(costs_after(*before).await);
             }
             (costs, times(&extent).await)
-        });
+        })?;
         if size == Size::Whole {
             draw(&extent, &costs, &times)?;
         }

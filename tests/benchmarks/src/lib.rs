@@ -5,9 +5,11 @@
 //! both; figures are medians and quartiles, and comparisons are ratios.
 
 pub mod backlog;
+pub mod checkouts;
 pub mod figures;
 pub mod functions;
 pub mod growth;
+pub mod hot_booking;
 pub mod machine;
 pub mod page;
 pub mod part;

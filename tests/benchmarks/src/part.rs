@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::{backlog, functions, growth};
+use crate::{backlog, checkouts, functions, growth, hot_booking};
 
 /// How much is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -18,6 +18,10 @@ pub enum Size {
 pub enum Part {
     /// Each function against a floor with the same calls: cold, warm, memory, size.
     Functions,
+    /// Whole checkouts at once, beside the store driven bare.
+    Checkouts,
+    /// Many windows on one booking, against a lease.
+    HotBooking,
     /// What requests cost as a booking's history and the table grow.
     Growth,
     /// `settle` under a backlog of due tasks.
@@ -32,6 +36,8 @@ impl Part {
     pub fn measure(self, size: Size) -> Result<String, String> {
         match self {
             Self::Functions => functions::measure(size),
+            Self::Checkouts => checkouts::measure(size),
+            Self::HotBooking => hot_booking::measure(size),
             Self::Growth => growth::measure(size),
             Self::Backlog => backlog::measure(size),
         }
@@ -46,4 +52,13 @@ impl Part {
         let value = self.to_possible_value().expect("every part has a name");
         value.get_name().to_owned()
     }
+}
+
+/// Measures on a runtime of its own with a thread for each processor.
+///
+/// # Errors
+/// A line, if it cannot be started.
+pub fn on_every_processor<T>(measuring: impl Future<Output = T>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    Ok(runtime.map_err(|error| error.to_string())?.block_on(measuring))
 }
