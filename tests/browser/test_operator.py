@@ -3,6 +3,7 @@
 import pytest
 from looks import check_looks
 from playwright.sync_api import expect
+from stack import until
 from states import order_elsewhere, with_code
 
 
@@ -40,7 +41,7 @@ def refused_refund(stack, shop):
         waiting = stack.call("GET", f"/v1/attention/{booking_id}", caller="admin")
         return waiting["attention"]
 
-    stack.until("it waits for a person", waits)
+    until("it waits for a person", waits)
     return booking_id, window
 
 
@@ -58,7 +59,7 @@ def release(page, booking_id, action, note):
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 def test_the_timeline_says_who_replaced_whom_and_what_came_back(stack, shop, locale):
     booking_id, second = paid_twice(stack, shop)
-    stack.until("the money is back", lambda: refund_of(stack, booking_id) == "succeeded")
+    until("the money is back", lambda: refund_of(stack, booking_id) == "succeeded")
     page = desk(shop, booking_id, locale)
     timeline = page.locator("#timeline")
     for what in ("order_paid", "refund_succeeded", "term_started"):
