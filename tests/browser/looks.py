@@ -14,6 +14,8 @@ def check_looks(page):
     for viewport, scheme in ((PHONE, "light"), (DESK, "dark"), (PHONE, "dark"), (DESK, "light")):
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme=scheme)
+        # The window takes its new size some time after it was told to.
+        page.wait_for_function("width => innerWidth === width", arg=viewport["width"])
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= viewport["width"], f"{width} px on a window of {viewport['width']}"
     for scheme in ("light", "dark"):

@@ -57,7 +57,7 @@ def two_windows(stack, shop):
     second = shop.checkout(booking_id, device).until("code")
     second.page.locator("#change-quantity").click()
     second.choose(7).show_code()
-    stack.until("the second code is live", lambda: stack.live_code(booking_id) not in (None, old))
+    until("the second code is live", lambda: stack.live_code(booking_id) not in (None, old))
     second.until("code")
     keep("two-windows", beside(taken(first.until("replaced").page), taken(second.page)))
     return booking_id, old, second.read_code()

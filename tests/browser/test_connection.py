@@ -13,7 +13,7 @@ def test_a_code_is_covered_while_offline_and_back_afterwards(stack, shop):
     device.set_offline(True)
     window.until("offline")
     expect(window.page.locator("#offline")).to_be_visible()
-    assert not window.page.locator("#code").is_visible()
+    window.covers_its_code()
     device.set_offline(False)
     assert window.until("code").read_code() == code
     expect(window.page.locator("#offline")).to_be_hidden()

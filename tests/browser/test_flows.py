@@ -2,6 +2,7 @@
 
 import pytest
 from conftest import FLOWS
+from playwright.sync_api import expect
 
 PAID = {"en-US": ("en", "Paid"), "zh-CN": ("zh-CN", "支付")}
 
@@ -15,12 +16,12 @@ def test_a_customer_chooses_scans_and_has_paid(stack, shop, flow, locale):
     window.show_code().until("code")
     code = window.read_code()
     assert code == stack.live_code(booking_id)
-    assert "38.40" in window.amount()
+    window.until_amount("38.40")
     stack.pay(code)
     window.until("paid")
     language, word = PAID[locale]
-    assert window.page.locator("html").get_attribute("lang") == language
-    assert word in window.page.locator("#notice").inner_text()
+    expect(window.page.locator("html")).to_have_attribute("lang", language)
+    expect(window.page.locator("#notice")).to_contain_text(word)
     booking = stack.until_active(booking_id)
     assert booking["orders"][0]["quantity"] == 3
 
@@ -52,7 +53,7 @@ def test_the_language_can_be_switched_and_is_kept(stack, shop):
     for language in ("zh-CN", "en"):
         window.page.locator(f"[data-language={language}]").click()
         window.reload().until("placeholder")
-        assert window.page.locator("html").get_attribute("lang") == language
+        expect(window.page.locator("html")).to_have_attribute("lang", language)
 
 
 def test_a_keyboard_is_enough(stack, shop):

@@ -1,5 +1,7 @@
 """Links that do not lead anywhere, and what they show."""
 
+from playwright.sync_api import expect
+
 
 def with_signature_changed(address):
     """The address with the last digit of its signature changed."""
@@ -10,7 +12,7 @@ def test_a_tampered_link_shows_nothing_to_pay(stack, shop):
     booking_id = stack.open_booking("desk-order")
     address = with_signature_changed(stack.link(booking_id))
     window = shop.checkout(booking_id, address=address).until("link_invalid")
-    assert not window.page.locator("#show-code").is_visible()
+    expect(window.page.locator("#show-code")).to_be_hidden()
 
 
 def test_a_link_with_the_signature_of_another_shows_nothing_to_pay(stack, shop):
@@ -30,7 +32,7 @@ def test_a_link_that_runs_out_under_an_open_page_takes_its_code_away(stack, shop
     window.until("code")
     stack.advance(601)
     window.until("link_expired")
-    assert not window.page.locator("#code").is_visible()
+    window.covers_its_code()
     shop.checkout(booking_id, address=address).until("link_expired")
 
 
@@ -39,4 +41,4 @@ def test_the_way_back_leads_where_the_link_says(stack, shop):
     back = f"{stack.base_url}/"
     window = shop.checkout(booking_id, address=stack.link(booking_id, return_url=back))
     window.until("placeholder")
-    assert window.page.locator("#return").get_attribute("href") == back
+    expect(window.page.locator("#return")).to_have_attribute("href", back)

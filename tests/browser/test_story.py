@@ -33,7 +33,7 @@ def test_two_windows_a_wallet_and_money_that_comes_back(stack, shop):
     expect(wallet.card(old).locator(".back")).to_be_visible()
     wallet.scan(new).act(new, "pay").until(new, "paid")
     second.until("paid")
-    assert first.until("refunded").refunds() == ["succeeded"]
+    first.until("refunded").until_refunds("succeeded")
     expect(booking).to_have_attribute("data-status", "active")
 
 

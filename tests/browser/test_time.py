@@ -2,6 +2,8 @@
 
 import pytest
 from conftest import FLOWS
+from playwright.sync_api import expect
+from stack import until
 
 LIFE_S = {"submit_once": 900, "order_first": 900, "instant": 120}
 
@@ -17,10 +19,10 @@ def test_a_code_that_runs_out_is_taken_away_and_a_new_one_is_offered(stack, shop
     old = window.read_code()
     stack.advance(LIFE_S[flow] + 1)
     window.until("expired")
-    assert not window.page.locator("#code").is_visible()
+    window.covers_its_code()
     new = window.press("new_code").read_code()
     assert old != new == stack.live_code(booking_id)
-    assert "25.60" in window.amount()
+    window.until_amount("25.60")
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
@@ -29,13 +31,12 @@ def test_a_new_price_is_shown_beside_the_old_one_and_asked_for(stack, shop, flow
     product_id = stack.sell(FLOWS[flow])
     booking_id = stack.open_booking(product_id)
     window = shop.checkout(booking_id, shop.device(locale))
-    window.until("choosing", "placeholder").choose(2)
-    stack.until("the price is shown", lambda: "25.60" in window.amount())
+    window.until("choosing", "placeholder").choose(2).until_amount("25.60")
     stack.change(product_id, first_unit_price=money(1500))
     window.show_code().until("price_changed")
     old, new = window.compared()
     assert "25.60" in old and "30.00" in new
-    assert not window.page.locator("#code").is_visible()
+    window.covers_its_code()
     window.press("accept")
     code = window.until("code").read_code()
     assert code == stack.live_code(booking_id)
@@ -63,7 +64,7 @@ def test_money_that_came_too_late_comes_back_and_the_page_says_so(stack, shop):
     window.until("expired")
     stack.pay(code, force=True)
     window.until("refunded")
-    assert window.refunds() == ["succeeded"]
+    window.until_refunds("succeeded")
 
 
 def test_a_renewal_extends_the_term_and_stops_at_its_limit(stack, shop):
@@ -73,12 +74,11 @@ def test_a_renewal_extends_the_term_and_stops_at_its_limit(stack, shop):
     stack.pay(window.read_code())
     window.until("paid").press("renew")
     window.until("choosing", "placeholder").choose(2)
-    assert window.page.locator("#then").is_visible()
-    window.until("placeholder").show_code()
-    assert "19.80" in window.amount()
+    expect(window.page.locator("#then")).to_be_visible()
+    window.until("placeholder").show_code().until_amount("19.80")
     stack.pay(window.read_code())
     window.until("paid")
-    booking = stack.until("it is renewed", lambda: renewed(stack, booking_id))
+    booking = until("it is renewed", lambda: renewed(stack, booking_id))
     assert booking["orders"][0]["kind"] == "renewal"
     shop.checkout(booking_id).until("renewal_limit")
 
@@ -97,7 +97,7 @@ def test_the_other_flows_renew_as_well(stack, shop, flow):
     window.until("choosing").choose(2).show_code()
     stack.pay(window.read_code())
     window.until("paid")
-    stack.until("it is renewed", lambda: renewed(stack, booking_id))
+    until("it is renewed", lambda: renewed(stack, booking_id))
 
 
 def test_a_booking_whose_term_is_over_says_so(stack, shop):

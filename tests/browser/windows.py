@@ -6,6 +6,7 @@ import re
 import zxingcpp
 from PIL import Image
 from playwright.sync_api import expect
+from stack import until
 
 # Sees to it that no window shows a code that is no longer the live one. Every answer of the server
 # says which code is live; half a minute of a busy machine is not needed to take another one away.
@@ -91,24 +92,38 @@ class Checkout:
         return self
 
     def read_code(self):
-        """What a phone that is held before this window reads."""
+        """What a phone that is held before this window reads, as soon as there is something."""
         self.until("code")
-        picture = Image.open(io.BytesIO(self.page.locator("#code").screenshot()))
-        read = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
+        read = until("a code is to be seen", self.look)
         assert len(read) == 1, f"{len(read)} codes are to be seen"
         return read[0].text
 
-    def amount(self):
-        return self.page.locator("#amount").inner_text()
+    def look(self):
+        """The codes on the picture of this moment: the browser may not have painted any yet."""
+        picture = Image.open(io.BytesIO(self.page.locator("#code").screenshot()))
+        return zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
+
+    def until_amount(self, amount):
+        """Waits until this is what there is to pay, as the server has confirmed it."""
+        expect(self.page.locator("#amount[data-settled=true]")).to_contain_text(amount)
+        return self
+
+    def covers_its_code(self):
+        """Sees to it that there is no code to be scanned."""
+        expect(self.page.locator("#code")).to_be_hidden()
+        return self
 
     def compared(self):
         """The two sides that are shown side by side: their texts."""
         return self.page.locator("#compare > div").all_inner_texts()
 
-    def refunds(self):
-        """The states of the refunds that are shown."""
-        rows = self.page.locator("#refund-list > li").all()
-        return [row.get_attribute("data-status") for row in rows]
+    def until_refunds(self, *statuses):
+        """Waits until these are the states of the refunds that are shown."""
+        rows = self.page.locator("#refund-list > li")
+        expect(rows).to_have_count(len(statuses))
+        for row, status in zip(rows.all(), statuses, strict=True):
+            expect(row).to_have_attribute("data-status", status)
+        return self
 
     def reload(self):
         self.page.reload()

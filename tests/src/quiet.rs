@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use crate::faults::Faults;
 use crate::gateway::ways_of;
-use crate::{Window, World, acknowledged, expect, gateway, gateway_name, order_in};
+use crate::{
+    GLANCE, PATIENCE, Window, World, acknowledged, expect, gateway, gateway_name, order_in,
+};
 
 /// Faults under which a gateway says nothing by itself, and refunds as soon as it has answered.
 pub async fn faults(world: &World, more: Value) {
@@ -83,6 +85,18 @@ pub async fn refund_of(window: &Window, made: &Value) -> Value {
 pub async fn at_gateway(world: &World, made: &Value) -> Vec<Value> {
     let ledger = world.ledger_of(&made["payment"]["payment_id"]).await;
     ledger["refunds"].as_array().unwrap().clone()
+}
+
+/// Looks until no refund of what was made is under way at its gateway.
+pub async fn until_refunds_ended(world: &World, made: &Value) {
+    for _ in 0..PATIENCE.as_millis().checked_div(GLANCE.as_millis()).unwrap() {
+        let refunds = at_gateway(world, made).await;
+        if refunds.iter().all(|refund| refund["status"] != "processing") {
+            return;
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+    panic!("a refund is still under way: {:#?}", at_gateway(world, made).await);
 }
 
 /// The transaction of [`tell_of_nothing_stored`].

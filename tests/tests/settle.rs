@@ -16,13 +16,13 @@ use store::schema::DUE_SHARDS;
 use tests::books::fen;
 use tests::faults::{Failure, Fate, Faults};
 use tests::gateway::refuse_refund;
-use tests::quiet::{at_gateway, faults, owed, owed_at, quiet_world, quiet_world_over, refund_of};
+use tests::quiet::{
+    at_gateway, faults, owed, owed_at, quiet_world, quiet_world_over, refund_of,
+    until_refunds_ended,
+};
 use tests::{
     GLANCE, PATIENCE, Window, World, expect, expect_problem, gateway, order_in, text, time, ways,
 };
-
-/// How long a gateway's refund takes under [`faults`], and how long a test waits for it.
-const REFUND: Duration = Duration::from_millis(40);
 
 async fn status_of(window: &Window, made: &Value) -> Value {
     let booking = window.look().await;
@@ -38,7 +38,7 @@ async fn a_refund_that_nobody_tells_of_is_found_by_asking_a_minute_later() {
     assert_eq!(refund_of(&window, &old).await["status"], "due");
     world.settle().await;
     assert_eq!(refund_of(&window, &old).await["status"], "submitted");
-    tokio::time::sleep(REFUND).await;
+    until_refunds_ended(&world, &old).await;
     world.clock.advance_s(58);
     world.settle().await;
     assert_eq!(refund_of(&window, &old).await["status"], "submitted", "not asked before its time");
@@ -83,7 +83,7 @@ async fn a_refund_that_its_account_does_not_take_needs_attention_and_is_still_as
     for run in 1..=abnormal.runs {
         assert_ne!(refund_of(&window, &old).await["status"], "needs_attention", "before {run}");
         world.settle().await;
-        tokio::time::sleep(REFUND).await;
+        until_refunds_ended(&world, &old).await;
         world.clock.advance_s(3_601);
     }
     let status = if abnormal.is_made { RefundStatus::Submitted } else { RefundStatus::Due };
@@ -131,12 +131,12 @@ async fn a_refund_that_the_gateway_gave_up_is_tried_again_under_a_number_that_it
         faults(&world, closes).await;
         let first_id = refund_of(&window, &old).await["refund_id"].clone();
         world.settle().await;
-        tokio::time::sleep(REFUND).await;
+        until_refunds_ended(&world, &old).await;
         faults(&world, json!({ "notifications_dropped": dropped })).await;
         for _ in 0..20 {
             world.clock.advance_s(61);
             world.settle().await;
-            tokio::time::sleep(REFUND).await;
+            until_refunds_ended(&world, &old).await;
         }
         let refund = refund_of(&window, &old).await;
         assert_eq!(refund["status"], "succeeded", "told: {told}");
@@ -648,7 +648,9 @@ async fn two_workers_at_once_do_everything_once() {
         let runs =
             tokio::join!(settle::run_due(deps), settle::run_due(deps), settle::run_due(deps));
         ran += runs.0.unwrap() + runs.1.unwrap() + runs.2.unwrap();
-        tokio::time::sleep(REFUND).await;
+        for (_, old) in &windows {
+            until_refunds_ended(&world, old).await;
+        }
         world.clock.advance_s(61);
     }
     assert!(ran >= 8);

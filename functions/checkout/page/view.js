@@ -253,12 +253,13 @@ function movedAway(model, own) {
 
 function choosing(model) {
   const live = model.booking.live_order;
+  const hint = { text: ["other_live", { theirs: live }], action: action("use_live", {}, "quiet") };
   return {
     state: "choosing",
     pay: { kind: "placeholder", keep: false },
     choice: { wallets: model.product.gateways, quantity: true },
     summary: summaryOf(model, null),
-    hints: live ? [{ text: ["other_live", { theirs: live }], action: action("use_live") }] : [],
+    hints: live ? [hint] : [],
     cancellable: cancellableOf(model),
   };
 }

@@ -6,6 +6,9 @@
 const FIGURES_PAGES_AT_ONCE = 40;
 // What can be tried again; anything else can only be resolved.
 const RETRYABLE = ["refund", "close_payment", "query_payment"];
+// How long after an action the lists are looked at again: their index lags behind the table, and
+// what was set going ends later.
+const LOOKS_AFTER_MS = [1_000, 3_000, 10_000, 30_000];
 const LAPTOPS = ["127.0.0.1", "localhost", "[::1]"];
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
 
@@ -16,6 +19,7 @@ let reference = null;
 let shownBooking = null;
 let releasing = null;
 let figuresLeft = null;
+let lookingAgain = null;
 
 function begin(name) {
   latest[name] += 1;
@@ -49,6 +53,7 @@ function readFragment() {
 
 function signOut(message) {
   forgetToken();
+  clearTimeout(lookingAgain);
   for (const name of Object.keys(latest)) {
     latest[name] += 1;
   }
@@ -83,6 +88,16 @@ function loadLists() {
   load("tasks", api.tasks, taskElement);
 }
 
+// Loads the lists, and again a few times, until the operator goes on to a list's next page.
+function followLists(looks = LOOKS_AFTER_MS) {
+  loadLists();
+  clearTimeout(lookingAgain);
+  const [wait, ...rest] = looks;
+  if (wait !== undefined) {
+    lookingAgain = setTimeout(() => followLists(rest), wait);
+  }
+}
+
 // ---- Lists ----
 
 // Loads a list from its beginning, or the page at `cursor` to what is shown of it.
@@ -95,7 +110,7 @@ async function load(name, read, show, cursor = null) {
     }
     lists[name] = cursor === null ? page[name] : [...lists[name], ...page[name]];
     tell(name, null);
-    byId(`${name}-list`).replaceChildren(...lists[name].map(show));
+    replaceRows(byId(`${name}-list`), lists[name].map(show));
     const isEmpty = lists[name].length === 0 && page.next_cursor === null;
     byId(`${name}-empty`).hidden = !isEmpty;
     if (name === "tasks") {
@@ -103,12 +118,28 @@ async function load(name, read, show, cursor = null) {
     }
     const more = byId(`${name}-more`);
     more.hidden = page.next_cursor === null;
-    more.onclick = () => load(name, read, show, page.next_cursor);
+    more.onclick = () => {
+      clearTimeout(lookingAgain);
+      load(name, read, show, page.next_cursor);
+    };
     setState(name, isEmpty ? "empty" : "ready");
   } catch (error) {
     if (isLatest()) {
       fail(name, error);
     }
+  }
+}
+
+// Shows a list's rows anew. What had the focus keeps it, unless its row is gone.
+function replaceRows(list, rows) {
+  const focused = document.activeElement;
+  const idOf = (row) => row?.dataset.attentionId ?? row?.dataset.taskId;
+  const former = [...list.children].find((row) => row.contains(focused));
+  list.replaceChildren(...rows);
+  if (former) {
+    const at = [...former.querySelectorAll("button")].indexOf(focused);
+    const row = rows.find((one) => idOf(one) === idOf(former));
+    row?.querySelectorAll("button")[at]?.focus();
   }
 }
 
@@ -187,7 +218,7 @@ async function release() {
     await api.release(one, action, note);
     byId("release").close();
     announce(text(action === "retry" ? "retried" : "resolved"));
-    loadLists();
+    followLists();
     if (reference !== null) {
       showBooking(reference);
     }
