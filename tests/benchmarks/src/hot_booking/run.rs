@@ -82,7 +82,13 @@ impl Run {
     /// How many windows have made an order.
     #[must_use]
     pub fn orders(&self) -> u64 {
-        self.statuses.get(&201).copied().unwrap_or_default()
+        self.answered(201)
+    }
+
+    /// How many windows were answered with a status.
+    #[must_use]
+    pub fn answered(&self, status: u16) -> u64 {
+        self.statuses.get(&status).copied().unwrap_or_default()
     }
 }
 
@@ -189,7 +195,10 @@ impl Hot {
             made.map(|(_, body)| tests::text(&body["order"]["order_id"])).collect();
         let (booking, orders) = self.world.stored(&self.window).await;
         let stored: HashSet<_> = orders.iter().map(|order| order.order_id.to_string()).collect();
-        assert_eq!(made, stored, "no order is lost, and none is there that nobody was told of");
+        assert!(made.is_subset(&stored), "no order is lost");
+        // Whoever was answered 5xx may have made one without knowing.
+        let unsure = answers.iter().filter(|(status, _)| *status >= 500).count();
+        assert!(stored.len() <= made.len() + unsure, "no order is there that nobody made");
         assert_eq!(orders.len(), stored.len(), "each order has its own place");
         let orders_made = u64::try_from(orders.len()).expect("few orders");
         assert_eq!(booking.version, version + orders_made, "each order is one version");

@@ -11,10 +11,10 @@ use crate::plot::{Axis, Chart, Scale};
 #[must_use]
 pub fn shown(runs: &[Run]) -> String {
     let mut table =
-        "| each call ms | work ms | windows | lock | runs | all answered ms | 201 | 409 \
+        "| each call ms | work ms | windows | lock | runs | all answered ms | 201 | 409 | others \
                      | ms for each order | races lost | waits for the lease \
                      | calls for each order | RRU for each | WRU for each |\n\
-                     | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- \
+                     | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- \
                      | --- | --- |\n"
             .to_owned();
     for rush in rushes(runs) {
@@ -25,7 +25,7 @@ pub fn shown(runs: &[Run]) -> String {
         let Rush { lock, windows, waits } = rush;
         let _ = writeln!(
             table,
-            "| {} | {} | {windows} | {} | {} | {} | {} | {} | {:.1} | {} | {} | {:.1} | {:.1} \
+            "| {} | {} | {windows} | {} | {} | {} | {} | {} | {} | {:.1} | {} | {} | {:.1} | {:.1} \
              | {:.1} |",
             waits.call.as_millis(),
             waits.work.as_millis(),
@@ -33,7 +33,8 @@ pub fn shown(runs: &[Run]) -> String {
             runs.len(),
             figures(took_ms).shown(0),
             counted(|run| run.orders() as f64),
-            counted(|run| run.statuses.get(&409).copied().unwrap_or_default() as f64),
+            counted(|run| run.answered(409) as f64),
+            counted(others),
             counted(|run| took_ms(run) / run.orders() as f64),
             counted(|run| run.races_lost as f64),
             counted(|run| run.leases_refused as f64),
@@ -54,6 +55,11 @@ fn rushes(runs: &[Run]) -> Vec<Rush> {
         }
     }
     rushes
+}
+
+/// Windows that were answered with neither an order nor a lost race.
+fn others(run: &Run) -> f64 {
+    (run.statuses.values().sum::<u64>() - run.orders() - run.answered(409)) as f64
 }
 
 fn took_ms(run: &Run) -> f64 {
