@@ -14,3 +14,4 @@ pub mod hot_booking;
 pub mod hot_paths;
 pub mod page;
 pub mod part;
+pub mod plot;
