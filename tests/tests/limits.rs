@@ -3,37 +3,29 @@
 //! Counted beneath the SDK while requests come in over HTTP, at a booking's first order and at its
 //! 2,000th. `cargo test --test limits -- --nocapture` prints what was measured.
 
-use std::sync::{Arc, OnceLock};
-
 use aws_sdk_dynamodb::Client as StoreClient;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use domain::booking::{
     Booking, BookingStatus, EndReason, Order, OrderStatus, Payment, PaymentStatus, Pins, Refund,
     RefundReason, RefundStatus, Term,
 };
 use domain::change::{Change, Ending};
-use domain::decide::Env;
-use domain::decide::make_order::add_order;
-use domain::ids::{BookingId, Ids};
+use domain::ids::Ids;
 use domain::money::{Currency, Money};
-use domain::product::{Flow, Kind, LatePayment, Product, Unit};
-use domain::quote::{Quote, price};
+use domain::product::{Flow, Kind, LatePayment, Unit};
 use embedded::EmbeddedStore;
-use embedded::billing::{IndexKeys, Projection};
 use embedded::meter::Meter;
 use jiff::Timestamp;
 use local::client::{Client, Reply};
 use local::stack::TABLE;
-use runtime::deps::Deps;
 use serde_json::{Value, json};
 use store::Store;
-use store::schema::{DUE_AT, DUE_INDEX, DUE_SHARD, DUE_SHARDS, create_table};
+use store::schema::{DUE_INDEX, DUE_SHARDS, create_table};
+use tests::history::booking_after;
+use tests::metering::{meter_of, metered};
 use tests::{Window, World, expect, gateway, gateway_name};
 
 /// How many orders an old booking has had.
 const ORDERS_BEFORE: u32 = 2_000;
-/// How many of them one transaction can end: it holds 100 items.
-const ORDERS_PER_COMMIT: u32 = 50;
 /// How many ended orders a read shows.
 const ORDERS_SHOWN: u32 = 20;
 /// What one write unit writes.
@@ -131,22 +123,12 @@ impl Bill {
     }
 }
 
-/// Puts a meter between the SDK and an embedded store.
-fn metered(store: EmbeddedStore) -> Meter {
-    let projection = Projection::KeysOnly;
-    let due = IndexKeys { hash: DUE_SHARD.to_owned(), range: DUE_AT.to_owned(), projection };
-    Meter::new(store.clone(), store, vec![due])
-}
-
 /// A quiet stack: no worker, and gateways that tell nothing unless asked to.
 async fn quiet() -> (World, Meter) {
-    let meter = Arc::new(OnceLock::new());
-    let made = Arc::clone(&meter);
+    let (meter, wrap) = metered();
     let world = World::start_with(|options| {
         options.settle = false;
-        options.wrap_store = Some(Arc::new(move |store| {
-            SharedHttpClient::new(made.get_or_init(|| metered(store)).clone())
-        }));
+        options.wrap_store = Some(wrap);
     })
     .await;
     world.faults(json!({ "notifications_dropped": 1 })).await;
@@ -157,42 +139,6 @@ async fn quiet() -> (World, Meter) {
 /// A customer whose id is a UUID.
 fn customer(number: u32) -> String {
     format!("1b4e28ba-2fa1-11d2-883f-{number:012}")
-}
-
-/// A booking that has had so many orders, none of which is live.
-async fn booking_after(world: &World, customer: &str, product: &str, orders: u32) -> Window {
-    let window = world.booking_under(customer, product, product.get(..8).unwrap()).await;
-    let id = BookingId::parse(window.path.rsplit('/').next().unwrap()).unwrap();
-    let deps: &Deps = &world.stack.deps;
-    let store = Store::new(world.table_client(), TABLE);
-    let product = store.product(product, &id.product_tag()).await.unwrap().unwrap();
-    let mut booking = store.booking(&id).await.unwrap().unwrap();
-    while booking.orders_made < orders {
-        let mut change = Change::of(&booking);
-        for _ in booking.orders_made..orders.min(booking.orders_made + ORDERS_PER_COMMIT) {
-            add_next_order(&mut change, &product, deps.env());
-        }
-        let ending = Ending::because(OrderStatus::Cancelled, EndReason::OrderCancelled);
-        change.end_live_order(ending, deps.now());
-        store.commit(&change, &deps.request_token()).await.unwrap();
-        booking = change.booking;
-    }
-    window
-}
-
-fn add_next_order(change: &mut Change, product: &Product, env: Env<'_>) {
-    let booking = &change.booking;
-    let mut fresh = [0; 16];
-    fresh[..4].copy_from_slice(&booking.orders_made.to_be_bytes());
-    fresh[4..].copy_from_slice(&booking.booking_id.as_str().as_bytes()[..12]);
-    let quote = Quote {
-        token_id: env.ids.fresh_token(fresh),
-        booking_id: booking.booking_id.clone(),
-        customer_id: booking.customer_id.clone(),
-        order_id: None,
-        offer: price(booking, product, 1, env.now).unwrap(),
-    };
-    add_order(change, &quote, product, env).unwrap();
 }
 
 async fn replay(world: &World, paid: &Value) -> Reply {
@@ -485,7 +431,7 @@ fn ended(ids: &Ids, order: &Order) -> Order {
 #[tokio::test]
 async fn a_booking_with_its_live_order_and_each_ended_order_fit_one_write_unit() {
     let embedded = EmbeddedStore::in_memory().unwrap();
-    let meter = metered(embedded.clone());
+    let meter = meter_of(embedded.clone());
     let client = StoreClient::from_conf(embedded.sdk_config().http_client(meter.clone()).build());
     create_table(&client, TABLE).await.unwrap();
     let store = Store::new(client, TABLE);

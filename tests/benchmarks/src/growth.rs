@@ -1,11 +1,266 @@
-//! What requests cost as a booking's history and the table grow.
+//! What requests cost as a booking's history grows.
+//!
+//! A round is what a customer and the gateway do who buy once, with a voided code that is paid all
+//! the same. It is played on stacks whose one booking has had more or fewer orders before. Units
+//! and trips are counted beneath the SDK; times are taken on stacks without a meter, one round on
+//! each in turns.
 
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Instant;
+
+use embedded::meter::Meter;
+use local::client::{Client, Reply};
+use serde_json::{Value, json};
+use tests::history::booking_after;
+use tests::metering::metered;
+use tests::{Window, World, expect};
+
+use crate::figures::Figures;
 use crate::part::Size;
+use crate::plot::{Axis, Chart, Scale};
+
+/// Whose booking it is.
+const CUSTOMER: &str = "1b4e28ba-2fa1-11d2-883f-000000000001";
+/// What is booked: like `desk-order`, and as often as the rounds buy it.
+const PRODUCT: &str = "desk-growing";
+/// How many renewals the product allows.
+const RENEWALS_MAX: u32 = 1_000;
+/// Rounds before the first one whose times count: caches fill, and pages are touched.
+const ROUNDS_ASIDE: usize = 2;
+
+/// How much is measured.
+struct Extent {
+    /// How many orders each booking has had before.
+    orders_before: &'static [u32],
+    /// How many rounds are timed on each.
+    rounds: usize,
+}
+
+impl Extent {
+    const fn of(size: Size) -> Self {
+        match size {
+            Size::Whole => Self { orders_before: &[0, 99, 9_999], rounds: 60 },
+            Size::Sample => Self { orders_before: &[0, 99, 499], rounds: 2 },
+        }
+    }
+}
+
+/// What a request came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cost {
+    /// Calls to the table.
+    pub trips: u64,
+    /// Halves of read units.
+    pub read_half_units: u64,
+    /// Write units, of the table and its index.
+    pub write_units: u64,
+}
+
+/// The requests of one round in the order in which they were made.
+struct Round {
+    meter: Option<Meter>,
+    costs: Vec<(&'static str, Cost)>,
+    times_ms: Vec<(&'static str, f64)>,
+}
+
+impl Round {
+    const fn with(meter: Option<Meter>) -> Self {
+        Self { meter, costs: vec![], times_ms: vec![] }
+    }
+
+    async fn take<T>(&mut self, request: &'static str, work: impl Future<Output = T>) -> T {
+        drop(self.meter.as_ref().map(Meter::take));
+        let begun = Instant::now();
+        let answer = work.await;
+        self.times_ms.push((request, begun.elapsed().as_secs_f64() * 1e3));
+        if let Some(meter) = &self.meter {
+            let calls = meter.take();
+            let cost = Cost {
+                trips: calls.len() as u64,
+                read_half_units: calls.iter().map(|call| call.read_half_units).sum(),
+                write_units: calls.iter().map(|call| call.write_units).sum(),
+            };
+            self.costs.push((request, cost));
+        }
+        answer
+    }
+}
+
+/// A stack whose one booking has had some orders.
+struct Grown {
+    world: World,
+    window: Window,
+    meter: Option<Meter>,
+}
+
+impl Grown {
+    /// With a meter beneath the SDK.
+    async fn counted(orders_before: u32) -> Self {
+        let (meter, wrap) = metered();
+        let world = World::start_with(|options| {
+            options.settle = false;
+            options.wrap_store = Some(wrap);
+        })
+        .await;
+        Self::over(world, orders_before, meter.get().cloned()).await
+    }
+
+    /// Without one.
+    async fn timed(orders_before: u32) -> Self {
+        Self::over(World::start_unsettled().await, orders_before, None).await
+    }
+
+    async fn over(world: World, orders_before: u32, meter: Option<Meter>) -> Self {
+        // Only the rounds tell of payments.
+        world.faults(json!({ "notifications_dropped": 1 })).await;
+        world.sell(PRODUCT, json!({ "max_renewals": RENEWALS_MAX })).await;
+        let window = booking_after(&world, CUSTOMER, PRODUCT, orders_before).await;
+        // A client that checks no answer against the API's description: that would be timed too.
+        let client = Client::new(&world.stack.base_url).as_customer(CUSTOMER);
+        Self { world, window: Window { client, ..window }, meter }
+    }
+
+    async fn play(&self) -> Round {
+        let mut round = Round::with(self.meter.clone());
+        let window = &self.window;
+        let quoted = expect(201, round.take("quote", window.quote(1)).await);
+        let voided = expect(201, round.take("generate-payment", window.generate(&quoted)).await);
+        let quoted = expect(201, round.take("quote, voiding a code", window.quote(2)).await);
+        let live = expect(201, window.generate(&quoted).await);
+        self.deliver(&mut round, "notification, applied", &live).await;
+        self.deliver(&mut round, "notification, refunded", &voided).await;
+        self.read(&mut round).await;
+        round
+    }
+
+    async fn deliver(&self, round: &mut Round, request: &'static str, made: &Value) {
+        let paid = self.world.pay(&made["payment"]["code_url"]).await;
+        let told = expect(200, round.take(request, self.replay(&paid)).await);
+        assert!([200, 204].contains(&told["status"].as_u64().unwrap()), "{told}");
+    }
+
+    async fn replay(&self, paid: &Value) -> Reply {
+        let body = json!({ "transaction_id": paid["transaction_id"] });
+        self.window.client.post("/simulator/replay", &body).await.unwrap()
+    }
+
+    async fn read(&self, round: &mut Round) {
+        let Window { client, path, .. } = &self.window;
+        let answer = round.take("GET booking", client.get(path)).await.unwrap();
+        let tag = answer.headers["etag"].to_str().unwrap().to_owned();
+        expect(200, answer);
+        expect(304, round.take("GET booking, 304", self.window.look_unless(&tag)).await);
+        let operator = client.as_customer("admin");
+        let path = format!("/v1/operations/bookings/{}", self.window.booking_id());
+        expect(200, round.take("operations, a booking", operator.get(path)).await.unwrap());
+    }
+}
+
+/// What each request of a round costs at a booking that has had so many orders before.
+pub async fn costs_after(orders_before: u32) -> Vec<(&'static str, Cost)> {
+    Grown::counted(orders_before).await.play().await.costs
+}
+
+/// Times of each request in milliseconds, by how many orders the booking has had before.
+type Times = BTreeMap<&'static str, Vec<Vec<f64>>>;
+
+async fn times(extent: &Extent) -> Times {
+    let mut stacks = vec![];
+    for orders_before in extent.orders_before {
+        stacks.push(Grown::timed(*orders_before).await);
+    }
+    let mut times = Times::new();
+    for number in 0..ROUNDS_ASIDE + extent.rounds {
+        for (place, stack) in stacks.iter().enumerate() {
+            let round = stack.play().await;
+            for (request, ms) in round.times_ms {
+                let all = times.entry(request).or_insert_with(|| vec![vec![]; stacks.len()]);
+                if number >= ROUNDS_ASIDE {
+                    all[place].push(ms);
+                }
+            }
+        }
+    }
+    times
+}
 
 /// Measures it.
 ///
 /// # Errors
 /// A line that says why it cannot be measured here.
-pub fn measure(_size: Size) -> Result<String, String> {
-    Err("it is not measured yet".to_owned())
+pub fn measure(size: Size) -> Result<String, String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    let extent = Extent::of(size);
+    let (costs, times) = runtime.block_on(async {
+        let mut costs = vec![];
+        for orders_before in extent.orders_before {
+            costs.push(costs_after(*orders_before).await);
+        }
+        (costs, times(&extent).await)
+    });
+    if size == Size::Whole {
+        draw(&extent, &costs, &times)?;
+    }
+    Ok(format!("{}\n{}", cost_table(&extent, &costs), time_table(&extent, &times)))
+}
+
+/// The head of a table whose columns are the orders of a booking.
+fn head(extent: &Extent, first: &str) -> String {
+    let mut head = format!("| {first} |");
+    for orders_before in extent.orders_before {
+        let _ = write!(head, " order {} |", orders_before + 1);
+    }
+    let rule = "---:|".repeat(extent.orders_before.len());
+    format!("{head}\n|---|{rule}\n")
+}
+
+fn cost_table(extent: &Extent, costs: &[Vec<(&'static str, Cost)>]) -> String {
+    let mut table = head(extent, "Round trips, read units, write units");
+    for (row, (request, _)) in costs[0].iter().enumerate() {
+        let _ = write!(table, "| {request} |");
+        for column in costs {
+            let Cost { trips, read_half_units, write_units } = column[row].1;
+            let read_units = read_half_units as f64 / 2.0;
+            let _ = write!(table, " {trips}, {read_units}, {write_units} |");
+        }
+        table.push('\n');
+    }
+    table
+}
+
+/// The first column is in milliseconds, the others are shares of it.
+fn time_table(extent: &Extent, times: &Times) -> String {
+    let first = format!("Time, {} rounds: ms, then as a ratio to the first", extent.rounds);
+    let mut table = head(extent, &first);
+    for (request, columns) in times {
+        let smallest = &columns[0];
+        let _ = write!(table, "| {request} | {} |", Figures::of(smallest.clone()).shown(2));
+        for column in &columns[1..] {
+            let _ = write!(table, " {} |", Figures::ratios(column, smallest).shown(2));
+        }
+        table.push('\n');
+    }
+    table
+}
+
+/// Draws what the tables say.
+fn draw(extent: &Extent, costs: &[Vec<(&'static str, Cost)>], times: &Times) -> Result<(), String> {
+    let orders = || extent.orders_before.iter().map(|before| f64::from(before + 1));
+    let across = Axis { name: "the booking's order", scale: Scale::Log };
+    let up = Axis { name: "read and write units", scale: Scale::Linear };
+    let mut units = Chart::new("Units of a request as a booking's history grows", across, up);
+    for (row, (request, _)) in costs[0].iter().enumerate() {
+        let of = |cost: Cost| cost.read_half_units as f64 / 2.0 + cost.write_units as f64;
+        let points = orders().zip(costs).map(|(order, column)| (order, of(column[row].1)));
+        units = units.line(request, points.collect());
+    }
+    units.write("growth-units")?;
+    let up = Axis { name: "median, ms", scale: Scale::Linear };
+    let mut medians = Chart::new("Time of a request as a booking's history grows", across, up);
+    for (request, columns) in times {
+        let of = |column: &Vec<f64>| Figures::of(column.clone()).median();
+        medians = medians.line(request, orders().zip(columns.iter().map(of)).collect());
+    }
+    medians.write("growth-times")
 }

@@ -1,13 +1,8 @@
 //! What AWS would bill for, counted beneath the SDK and in the log while a part of a checkout runs.
 
-use std::sync::{Arc, OnceLock};
-
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use embedded::EmbeddedStore;
-use embedded::billing::{IndexKeys, Projection};
 use embedded::meter::{Call, Meter, Traces};
 use serde_json::Value;
-use store::schema::{DUE_AT, DUE_SHARD, TASK};
+use store::schema::TASK;
 use tests::lines::Lines;
 
 /// What a part of a checkout, or all of it, comes to.
@@ -130,21 +125,4 @@ fn metrics_of(line: &Value) -> Vec<String> {
         }
     }
     metrics
-}
-
-/// Puts a meter between the SDK and the embedded store; answers where it will be.
-#[must_use]
-pub fn metered() -> (Arc<OnceLock<Meter>>, local::stack::WrapStore) {
-    let meter = Arc::new(OnceLock::new());
-    let made = Arc::clone(&meter);
-    let wrap = move |store: EmbeddedStore| {
-        let due = IndexKeys {
-            hash: DUE_SHARD.to_owned(),
-            range: DUE_AT.to_owned(),
-            projection: Projection::KeysOnly,
-        };
-        let meter = Meter::new(store.clone(), store, vec![due]);
-        SharedHttpClient::new(made.get_or_init(|| meter).clone())
-    };
-    (meter, Arc::new(wrap))
 }

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tests::metering::metered;
 use tests::quiet::replay;
 use tests::{Window, World, expect};
 
-use crate::count::{Count, Counter, metered};
+use crate::count::{Count, Counter};
 use crate::settings::Settings;
 
 /// The gateway that everything is paid at.
