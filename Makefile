@@ -28,16 +28,18 @@ BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
 .PHONY: test lint fmt fmt-check build test-rust test-gateways guards-stand template readme \
 	sdk-clients schemathesis browser pictures smoke lambda sam-build watch simulate model guards \
-	costs soak fuzz deny demo run clean-data
+	costs bench soak fuzz deny demo run clean-data
 
 test: fmt-check lint build test-rust test-gateways guards-stand template readme sdk-clients \
 	schemathesis browser smoke deny
 
 fmt:
 	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path tests/floor/Cargo.toml
 
 fmt-check:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path tests/floor/Cargo.toml --check
 
 lint:
 	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
@@ -108,6 +110,10 @@ model:
 # What a checkout costs: see docs/costs.md. `make test` checks that the pages say it.
 costs:
 	$(CARGO) run $(CARGO_FLAGS) -p costs -- $(addprefix --set ,$(SET)) $(if $(WRITE),--write)
+
+# How fast and how small the functions are: see docs/performance.md, which this writes.
+bench:
+	PYTHON=$(PYTHON) CARGO="$(CARGO)" sh scripts/bench.sh $(LAMBDA_VENV)
 
 # Takes each guard of the rules out of a copy: something must fail. Half an hour on two cores.
 guards:

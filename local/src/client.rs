@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
-use runtime::config::{plain_connector, tls_connector};
+use runtime::connectors::{plain_connector, system_connector};
 use runtime::transport::{NoReply, Transport};
 use serde_json::Value;
 
@@ -78,7 +78,7 @@ impl Client {
         let base_url = base_url.into();
         // Root certificates are read only where they are needed.
         let is_tls = base_url.starts_with("https:");
-        Self::over(if is_tls { tls_connector() } else { plain_connector() }, base_url)
+        Self::over(if is_tls { system_connector() } else { plain_connector() }, base_url)
     }
 
     /// A client of the server at `base_url` by a connector of the caller's.

@@ -13,7 +13,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use runtime::config::{SECRETS, TABLE_NAME, plain_connector};
+use runtime::config::{SECRETS, TABLE_NAME};
+use runtime::connectors::plain_connector;
 use runtime::serve::unanswered;
 use runtime::transport::Transport;
 use serde::Deserialize;
@@ -100,7 +101,8 @@ fn answer_of(from: FunctionAnswer) -> Result<Answer, String> {
 }
 
 /// The event of an HTTP API, payload format 2.0.
-fn event(request: &Request) -> Value {
+#[must_use]
+pub fn event(request: &Request) -> Value {
     let (body, is_base64) = body_of(request);
     let headers: serde_json::Map<String, Value> = request
         .headers

@@ -11,9 +11,10 @@ use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector
 use axum::Router;
 use embedded::{EmbeddedStore, OpenError};
 use runtime::config::{
-    CHECKOUT_URL, ConfigError, Opened, RETURN_URLS, open_secrets, plain_connector, sdk_behaviour,
-    system_clock, system_randomness,
+    CHECKOUT_URL, ConfigError, Opened, RETURN_URLS, open_secrets, sdk_behaviour, system_clock,
+    system_randomness,
 };
+use runtime::connectors::plain_connector;
 use runtime::deadline::Deadline;
 use runtime::deps::{Clock, Deps, Randomness};
 use runtime::transport::Transport;

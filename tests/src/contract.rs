@@ -11,7 +11,7 @@ use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use local::client::Client;
-use runtime::config::plain_connector;
+use runtime::connectors::plain_connector;
 use serde_json::Value;
 
 use crate::contract::description::{Described, Operation, Schema, description};

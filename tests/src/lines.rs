@@ -39,12 +39,13 @@ pub struct Lines {
 struct Written(Arc<Mutex<Vec<u8>>>);
 
 impl Lines {
-    /// Starts to keep what a function would log at a level, as in `RUST_LOG`.
+    /// Starts to keep what a function would log at a level, such as `info`.
     #[must_use]
-    pub fn keep(filter: &str) -> Self {
+    pub fn keep(level: &str) -> Self {
         listen();
         let written = Written::default();
-        let lines = json_lines(filter, STAGE.to_owned(), system_clock(), written.clone());
+        let lines =
+            json_lines(level.parse().unwrap(), STAGE.to_owned(), system_clock(), written.clone());
         let guard = set_default(lines);
         Self { written, _guard: guard }
     }

@@ -1,5 +1,6 @@
 //! A gateway's bill against the record, over HTTP: what is found, and that nothing is moved by it.
 
+use api::problem::Problem;
 use domain::gateway::GatewayName;
 use domain::ids::Echo;
 use gateways::CreateOutcome;
@@ -7,10 +8,12 @@ use gateways::bill::last_day;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
+use runtime::deadline::Deadline;
 use runtime::gateway_calls;
 use serde_json::{Value, json};
 use tests::faults::{Failure, Fate, Faults, Side};
 use tests::gateway::EVERY_GATEWAY;
+use tests::lines::Lines;
 use tests::quiet::{at_gateway, owed, tell};
 use tests::{
     GLANCE, PATIENCE, Window, World, acknowledged, expect, expect_problem, gateway, gateway_name,
@@ -554,4 +557,18 @@ async fn only_who_may_see_what_waits_may_have_bills_compared() {
         let answer = expect(200, day.world.admin().post(INVOKE, &ask).await.unwrap());
         assert!(text(&answer["errorMessage"]).contains("InvalidRequest"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_run_whose_time_is_up_says_so_and_counts_as_failed() {
+    let Day { world, day } = Day::begin().await;
+    let lines = Lines::keep("info");
+    let now = world.clock.now();
+    let deadline_ms = u64::try_from(now.as_millisecond()).unwrap() + 1;
+    let deps = world.stack.deps.until(Deadline::of_invocation(deadline_ms, now));
+    let ask = json!({ "day": day, "gateway": gateway() });
+    let ended = reconcile::handle_event(&deps, ask).await;
+    assert!(matches!(ended, Err(Problem::OutOfTime)), "{ended:?}");
+    let failed = lines.all().iter().filter(|line| line["reconciliation_failed"] == 1).count();
+    assert_eq!(failed, 1, "{}", lines.text());
 }

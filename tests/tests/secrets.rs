@@ -14,9 +14,8 @@ use gateways::{PaymentRef, QueryOutcome};
 use http::{HeaderMap, HeaderValue, Method, header};
 use jiff::Timestamp;
 use local::dispatch::dispatch;
-use runtime::config::{
-    ConfigError, GatewayChoice, Opened, SECRETS, plain_connector, source_from_environment,
-};
+use runtime::config::{ConfigError, GatewayChoice, Opened, SECRETS, source_from_environment};
+use runtime::connectors::plain_connector;
 use runtime::deps::Deps;
 use runtime::gateway_calls;
 use runtime::secret_reader::{SECRET_LEN_MAX, SecretReader, SecretsManager};

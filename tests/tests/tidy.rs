@@ -97,7 +97,10 @@ impl Package {
 /// Every package of the workspace.
 fn packages() -> Vec<Package> {
     let manifests = files(".", &["toml"]);
-    let manifests = manifests.iter().filter(|(path, _)| path.ends_with("/Cargo.toml"));
+    let manifests = manifests.iter().filter(|(path, text)| {
+        // The floor is a workspace of its own, so that none of its features become ours.
+        path.ends_with("/Cargo.toml") && !text.contains("[workspace]\n\n[package]")
+    });
     manifests.map(|(path, text)| package(path, text)).collect()
 }
 

@@ -38,16 +38,28 @@ pub struct Ask {
 ///
 /// # Errors
 /// [`Problem::InvalidRequest`] for what cannot be asked; [`Problem`] of the store. A gateway
-/// without a bill is no error: its report says so.
+/// without a bill is no error: its report says so. [`Problem::OutOfTime`] shortly before the
+/// function would be cut off: the same run again flags nothing twice.
 pub async fn handle_event(deps: &Deps, event: Value) -> Result<Value, Problem> {
     let ask = serde_json::from_value(event);
     let ask: Ask = ask.map_err(|_| Problem::invalid("day, gateway", "a date and a name"))?;
     // Boxed: the compiler gives up on futures that are nested too deeply.
-    let report = Box::pin(run(deps, &ask)).await?;
+    let report = deps.deadline.within(deps.now(), Box::pin(run(deps, &ask))).await;
+    let Some(report) = report else { return Err(out_of_time(deps, &ask)) };
+    let report = report?;
     let report = serde_json::to_value(report);
     let report = report.map_err(|error| Problem::Internal(error.to_string()))?;
     tracing::info!(%report, "reconciled");
     Ok(report)
+}
+
+/// Says of every gateway that it is not compared, or not to its end.
+fn out_of_time(deps: &Deps, ask: &Ask) -> Problem {
+    for name in names(deps, ask).unwrap_or_default() {
+        count(Metric::ReconciliationFailed, &[("gateway", name.as_str())], "");
+        tracing::error!(gateway = name.as_str(), "not reconciled in time");
+    }
+    Problem::OutOfTime
 }
 
 /// Compares the bill of a day, gateway by gateway, and flags what is ours and not explained.

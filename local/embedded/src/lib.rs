@@ -60,10 +60,10 @@ enum Thread {
     Callers,
 }
 
-/// Why a query beside the SDK has no answer.
+/// Why what was asked beside the SDK was not done.
 #[derive(Debug, thiserror::Error)]
-#[error("the query was refused")]
-pub struct QueryError(#[source] DynoxideError);
+#[error("the engine refused it")]
+pub struct RefusedError(#[source] DynoxideError);
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -117,9 +117,20 @@ impl EmbeddedStore {
     /// a wrapper would see, count or fail.
     ///
     /// # Errors
-    /// [`QueryError`]: the engine refuses it.
-    pub fn query(&self, request: &Value) -> Result<Vec<Map<String, Value>>, QueryError> {
-        operations::query(&self.database, request).map_err(QueryError)
+    /// [`RefusedError`]: the engine refuses it.
+    pub fn query(&self, request: &Value) -> Result<Vec<Map<String, Value>>, RefusedError> {
+        operations::query(&self.database, request).map_err(RefusedError)
+    }
+
+    /// Puts items, as in DynamoDB's JSON, into a table beside the SDK: all of them or none.
+    ///
+    /// For whoever needs a table of many items: it is told to nobody, and takes a small part of
+    /// the time of as many writes.
+    ///
+    /// # Errors
+    /// [`RefusedError`]: one is no item, or the engine refuses it.
+    pub fn import(&self, table: &str, items: Value) -> Result<(), RefusedError> {
+        operations::import(&self.database, table, items).map_err(RefusedError)
     }
 
     /// A configuration of the SDK client that talks to this store.

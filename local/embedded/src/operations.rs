@@ -1,7 +1,7 @@
 //! One request in DynamoDB's JSON, answered by the embedded engine.
 
 use dynoxide::actions::create_table::CreateTableRequest;
-use dynoxide::{Database, DynoxideError};
+use dynoxide::{Database, DynoxideError, ImportOptions};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -99,6 +99,12 @@ pub(crate) fn query(
     let answer = run(database, "Query", request.to_string().as_bytes())?;
     let found: Found = serde_json::from_str(&answer).map_err(|error| unreadable(&error))?;
     Ok(found.items)
+}
+
+/// Items of a table that take the place of those with their keys.
+pub(crate) fn import(database: &Database, table: &str, items: Value) -> dynoxide::Result<()> {
+    let items = serde_json::from_value(items).map_err(|error| unreadable(&error))?;
+    database.import_items(table, items, ImportOptions::default()).map(|_| ())
 }
 
 /// The engine's decoders name the class of their error in a prefix, which must not reach callers.

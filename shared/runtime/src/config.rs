@@ -11,12 +11,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::{Client, Config};
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_runtime_api::client::http::{
-    HttpConnectorSettings, SharedHttpConnector, http_client_fn,
-};
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use domain::gateway::GatewayName;
 use domain::ids::{Ids, SECRET_LEN_MIN};
 use gateways::registry::Registry;
@@ -25,7 +20,9 @@ use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use store::Store;
 use store::schema::CALL_TIMEOUT;
+use tracing::level_filters::LevelFilter;
 
+use crate::connectors::{aws_connector, system_connector};
 use crate::deadline::Deadline;
 use crate::deps::{Clock, Deps, Randomness};
 use crate::secret_reader::{ReadError, SecretReader, SecretsManager};
@@ -53,11 +50,9 @@ pub const RETURN_URLS: &str = "LATCHPAY_RETURN_URLS";
 /// The name of a deployment that has none.
 const STAGE_UNNAMED: &str = "unnamed";
 /// What a function logs.
-const LOG_FILTER: &str = "info";
+const LOG_LEVEL: LevelFilter = LevelFilter::INFO;
 /// How often the SDK sends one call.
 const SENDS_MAX: u32 = 3;
-/// How long connecting to the store or a gateway may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long one sending may take.
 const SEND_TIMEOUT: Duration = Duration::from_millis(1_500);
 
@@ -73,6 +68,9 @@ pub enum ConfigError {
     /// A return URL cannot be used.
     #[error("{RETURN_URLS}: {0}")]
     ReturnUrls(#[from] InvalidReturnUrls),
+    /// The roots that AWS's services are certified under cannot be used.
+    #[error("the root certificates of AWS's services cannot be used: {0}")]
+    Roots(String),
     /// Nothing says where the secrets are.
     #[error("neither {SECRET_ARN} nor {SECRETS} is set")]
     NoSecrets,
@@ -178,7 +176,7 @@ impl GatewayChoice {
 /// Starts the lines of a deployed function: logs and metrics.
 pub fn start_logs() {
     let stage = variable(STAGE).unwrap_or_else(|_| STAGE_UNNAMED.to_owned());
-    start_json(LOG_FILTER, stage, system_clock());
+    start_json(LOG_LEVEL, stage, system_clock());
 }
 
 /// The dependencies of a deployed function, which follow its secret. Reads the secret once.
@@ -194,9 +192,9 @@ pub async fn source_from_environment() -> Result<DepsSource, ConfigError> {
     let table_name = variable(TABLE_NAME)?;
     let links = links_from_environment()?;
     let aws = Aws::from_environment()?;
-    let connector = tls_connector();
+    let connector = aws_connector(aws.region.as_ref()).map_err(ConfigError::Roots)?;
     let client = Client::from_conf(aws.store_config(connector.clone()));
-    let transport = Arc::new(Transport::new(connector.clone()));
+    let transport = Arc::new(Transport::new(system_connector()));
     let make = |Opened { ids, keyring, gateways }| Deps {
         store: Store::new(client, table_name),
         gateways,
@@ -243,24 +241,6 @@ impl Secrecy {
             (None, None) => Err(ConfigError::NoSecrets),
         }
     }
-}
-
-/// One TLS connector for the store and the gateways: root certificates are read once.
-#[must_use]
-pub fn tls_connector() -> SharedHttpConnector {
-    let builder = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring));
-    SharedHttpConnector::new(builder.connector_settings(connector_settings()).build())
-}
-
-/// A connector without TLS, for servers on this machine.
-#[must_use]
-pub fn plain_connector() -> SharedHttpConnector {
-    let builder = Connector::builder().connector_settings(connector_settings());
-    SharedHttpConnector::new(builder.build_http())
-}
-
-fn connector_settings() -> HttpConnectorSettings {
-    HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build()
 }
 
 /// The system's clock, to the millisecond: items keep no more.

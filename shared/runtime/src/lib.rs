@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod config;
+pub mod connectors;
 pub mod create_payment;
 pub mod deadline;
 pub mod deps;

@@ -13,8 +13,8 @@ use domain::ids::{BookingId, OrderId, PaymentId};
 use domain::task::{Record, Task, TaskKind};
 use serde_json::{Map, Value, json};
 use tracing::field::{Empty, Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::{Event, Span, Subscriber, info_span};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter, format};
 use tracing_subscriber::registry::LookupSpan;
@@ -276,16 +276,16 @@ pub fn know_answered(order: &Order) {
     }
 }
 
-/// Writes JSON lines, for a function. `filter` is as in `RUST_LOG`.
-pub fn start_json(filter: &str, stage: String, clock: Clock) {
+/// Writes JSON lines, for a function.
+pub fn start_json(level: LevelFilter, stage: String, clock: Clock) {
     // Fails only if another subscriber was set first, whose choice then stands.
-    let lines = json_lines(filter, stage, clock, std::io::stdout);
+    let lines = json_lines(level, stage, clock, std::io::stdout);
     let _ = tracing::subscriber::set_global_default(lines);
 }
 
 /// What makes the JSON lines of a function, for any writer.
 pub fn json_lines<W>(
-    filter: &str,
+    level: LevelFilter,
     stage: String,
     clock: Clock,
     writer: W,
@@ -295,7 +295,7 @@ where
 {
     let events = format().json().with_current_span(true).with_span_list(false).without_time();
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
+        .with_max_level(level)
         .fmt_fields(JsonFields::new())
         .event_format(Lines { events, stage, clock })
         .with_writer(writer)

@@ -1,9 +1,9 @@
-//! What requests cost as a booking's history grows.
+//! What requests cost as a booking's history and the table grow.
 //!
 //! A round is what a customer and the gateway do who buy once, with a voided code that is paid all
-//! the same. It is played on stacks whose one booking has had more or fewer orders before. Units
-//! and trips are counted beneath the SDK; times are taken on stacks without a meter, one round on
-//! each in turns.
+//! the same. It is played on stacks whose booking has had more or fewer orders before, or whose
+//! table has more or fewer other bookings. Units and trips are counted beneath the SDK; times are
+//! taken on stacks without a meter, one round on each in turns.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -18,7 +18,11 @@ use tests::{Window, World, expect};
 
 use crate::figures::Figures;
 use crate::part::Size;
-use crate::plot::{Axis, Chart, Scale};
+use crate::plot::{Axis, Chart, Scale, grouped};
+
+mod crowd;
+
+use crowd::add_bookings;
 
 /// Whose booking it is.
 const CUSTOMER: &str = "1b4e28ba-2fa1-11d2-883f-000000000001";
@@ -26,23 +30,74 @@ const CUSTOMER: &str = "1b4e28ba-2fa1-11d2-883f-000000000001";
 const PRODUCT: &str = "desk-growing";
 /// How many renewals the product allows.
 const RENEWALS_MAX: u32 = 1_000;
+/// How many rounds are timed, so that quartiles mean something.
+const ROUNDS: usize = 60;
+/// How many show that it works.
+const ROUNDS_OF_SAMPLE: usize = 2;
 /// Rounds before the first one whose times count: caches fill, and pages are touched.
 const ROUNDS_ASIDE: usize = 2;
 
-/// How much is measured.
+/// What has been before a round: the axis along which it grows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Before {
+    /// Ended orders of its booking.
+    Orders(u32),
+    /// Other bookings in the table.
+    Bookings(u32),
+}
+
+impl Before {
+    /// What the round comes to: the booking's how-manieth order, or how many bookings there are.
+    const fn reached(self) -> u32 {
+        match self {
+            Self::Orders(before) | Self::Bookings(before) => before + 1,
+        }
+    }
+
+    const fn orders(self) -> u32 {
+        match self {
+            Self::Orders(before) => before,
+            Self::Bookings(_) => 0,
+        }
+    }
+
+    const fn bookings(self) -> u32 {
+        match self {
+            Self::Orders(_) => 0,
+            Self::Bookings(before) => before,
+        }
+    }
+}
+
+/// One axis of growth, and how much of it is measured.
 struct Extent {
-    /// How many orders each booking has had before.
-    orders_before: &'static [u32],
+    /// What grows, as the page says it: `bookings in the table`.
+    axis: &'static str,
+    /// The names of its pictures begin so.
+    pictures: &'static str,
+    /// What each column of the tables had before.
+    before: Vec<Before>,
     /// How many rounds are timed on each.
     rounds: usize,
 }
 
 impl Extent {
-    const fn of(size: Size) -> Self {
-        match size {
-            Size::Whole => Self { orders_before: &[0, 99, 9_999], rounds: 60 },
-            Size::Sample => Self { orders_before: &[0, 99, 499], rounds: 2 },
-        }
+    fn orders(size: Size) -> Self {
+        let (before, rounds): (&[u32], _) = match size {
+            Size::Whole => (&[0, 99, 9_999], ROUNDS),
+            Size::Sample => (&[0, 99, 499], ROUNDS_OF_SAMPLE),
+        };
+        let before = before.iter().copied().map(Before::Orders).collect();
+        Self { axis: "orders of the booking", pictures: "growth-orders", before, rounds }
+    }
+
+    fn bookings(size: Size) -> Self {
+        let (before, rounds): (&[u32], _) = match size {
+            Size::Whole => (&[0, 9_999, 999_999], ROUNDS),
+            Size::Sample => (&[0, 99], ROUNDS_OF_SAMPLE),
+        };
+        let before = before.iter().copied().map(Before::Bookings).collect();
+        Self { axis: "bookings in the table", pictures: "growth-bookings", before, rounds }
     }
 }
 
@@ -87,7 +142,7 @@ impl Round {
     }
 }
 
-/// A stack whose one booking has had some orders.
+/// A stack with a past.
 struct Grown {
     world: World,
     window: Window,
@@ -96,26 +151,27 @@ struct Grown {
 
 impl Grown {
     /// With a meter beneath the SDK.
-    async fn counted(orders_before: u32) -> Self {
+    async fn counted(before: Before) -> Self {
         let (meter, wrap) = metered();
         let world = World::start_with(|options| {
             options.settle = false;
             options.wrap_store = Some(wrap);
         })
         .await;
-        Self::over(world, orders_before, meter.get().cloned()).await
+        Self::over(world, before, meter.get().cloned()).await
     }
 
     /// Without one.
-    async fn timed(orders_before: u32) -> Self {
-        Self::over(World::start_unsettled().await, orders_before, None).await
+    async fn timed(before: Before) -> Self {
+        Self::over(World::start_unsettled().await, before, None).await
     }
 
-    async fn over(world: World, orders_before: u32, meter: Option<Meter>) -> Self {
+    async fn over(world: World, before: Before, meter: Option<Meter>) -> Self {
         // Only the rounds tell of payments.
         world.faults(json!({ "notifications_dropped": 1 })).await;
         world.sell(PRODUCT, json!({ "max_renewals": RENEWALS_MAX })).await;
-        let window = booking_after(&world, CUSTOMER, PRODUCT, orders_before).await;
+        let window = booking_after(&world, CUSTOMER, PRODUCT, before.orders()).await;
+        add_bookings(&world, &window, CUSTOMER, before.bookings());
         // A client that checks no answer against the API's description: that would be timed too.
         let client = Client::new(&world.stack.base_url).as_customer(CUSTOMER);
         Self { world, window: Window { client, ..window }, meter }
@@ -157,18 +213,18 @@ impl Grown {
     }
 }
 
-/// What each request of a round costs at a booking that has had so many orders before.
-pub async fn costs_after(orders_before: u32) -> Vec<(&'static str, Cost)> {
-    Grown::counted(orders_before).await.play().await.costs
+/// What each request of a round costs on a stack with a past.
+pub async fn costs_after(before: Before) -> Vec<(&'static str, Cost)> {
+    Grown::counted(before).await.play().await.costs
 }
 
-/// Times of each request in milliseconds, by how many orders the booking has had before.
+/// Times of each request in milliseconds, by the places of the columns.
 type Times = BTreeMap<&'static str, Vec<Vec<f64>>>;
 
 async fn times(extent: &Extent) -> Times {
     let mut stacks = vec![];
-    for orders_before in extent.orders_before {
-        stacks.push(Grown::timed(*orders_before).await);
+    for before in &extent.before {
+        stacks.push(Grown::timed(*before).await);
     }
     let mut times = Times::new();
     for number in 0..ROUNDS_ASIDE + extent.rounds {
@@ -191,27 +247,31 @@ async fn times(extent: &Extent) -> Times {
 /// A line that says why it cannot be measured here.
 pub fn measure(size: Size) -> Result<String, String> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-    let extent = Extent::of(size);
-    let (costs, times) = runtime.block_on(async {
-        let mut costs = vec![];
-        for orders_before in extent.orders_before {
-            costs.push(costs_after(*orders_before).await);
+    let mut measured = vec![];
+    for extent in [Extent::orders(size), Extent::bookings(size)] {
+        let (costs, times) = runtime.block_on(async {
+            let mut costs = vec![];
+            for before in &extent.before {
+                costs.push(costs_after(*before).await);
+            }
+            (costs, times(&extent).await)
+        });
+        if size == Size::Whole {
+            draw(&extent, &costs, &times)?;
         }
-        (costs, times(&extent).await)
-    });
-    if size == Size::Whole {
-        draw(&extent, &costs, &times)?;
+        measured.push(cost_table(&extent, &costs));
+        measured.push(time_table(&extent, &times));
     }
-    Ok(format!("{}\n{}", cost_table(&extent, &costs), time_table(&extent, &times)))
+    Ok(measured.join("\n"))
 }
 
-/// The head of a table whose columns are the orders of a booking.
+/// The head of a table with what has been reached above each column.
 fn head(extent: &Extent, first: &str) -> String {
-    let mut head = format!("| {first} |");
-    for orders_before in extent.orders_before {
-        let _ = write!(head, " order {} |", orders_before + 1);
+    let mut head = format!("| {first}, by {} |", extent.axis);
+    for before in &extent.before {
+        let _ = write!(head, " {} |", grouped(&before.reached().to_string()));
     }
-    let rule = "---:|".repeat(extent.orders_before.len());
+    let rule = "---:|".repeat(extent.before.len());
     format!("{head}\n|---|{rule}\n")
 }
 
@@ -231,8 +291,7 @@ fn cost_table(extent: &Extent, costs: &[Vec<(&'static str, Cost)>]) -> String {
 
 /// The first column is in milliseconds, the others are shares of it.
 fn time_table(extent: &Extent, times: &Times) -> String {
-    let first = format!("Time, {} rounds: ms, then as a ratio to the first", extent.rounds);
-    let mut table = head(extent, &first);
+    let mut table = head(extent, "Milliseconds, then ratios to the first");
     for (request, columns) in times {
         let smallest = &columns[0];
         let _ = write!(table, "| {request} | {} |", Figures::of(smallest.clone()).shown(2));
@@ -246,21 +305,21 @@ fn time_table(extent: &Extent, times: &Times) -> String {
 
 /// Draws what the tables say.
 fn draw(extent: &Extent, costs: &[Vec<(&'static str, Cost)>], times: &Times) -> Result<(), String> {
-    let orders = || extent.orders_before.iter().map(|before| f64::from(before + 1));
-    let across = Axis { name: "the booking's order", scale: Scale::Log };
+    let reached = || extent.before.iter().map(|before| f64::from(before.reached()));
+    let across = Axis { name: extent.axis, scale: Scale::Log };
     let up = Axis { name: "read and write units", scale: Scale::Linear };
-    let mut units = Chart::new("Units of a request as a booking's history grows", across, up);
+    let mut units = Chart::new(&format!("Units of a request by {}", extent.axis), across, up);
     for (row, (request, _)) in costs[0].iter().enumerate() {
         let of = |cost: Cost| cost.read_half_units as f64 / 2.0 + cost.write_units as f64;
-        let points = orders().zip(costs).map(|(order, column)| (order, of(column[row].1)));
+        let points = reached().zip(costs).map(|(reached, column)| (reached, of(column[row].1)));
         units = units.line(request, points.collect());
     }
-    units.write("growth-units")?;
+    units.write(&format!("{}-units", extent.pictures))?;
     let up = Axis { name: "median, ms", scale: Scale::Linear };
-    let mut medians = Chart::new("Time of a request as a booking's history grows", across, up);
+    let mut medians = Chart::new(&format!("Time of a request by {}", extent.axis), across, up);
     for (request, columns) in times {
         let of = |column: &Vec<f64>| Figures::of(column.clone()).median();
-        medians = medians.line(request, orders().zip(columns.iter().map(of)).collect());
+        medians = medians.line(request, reached().zip(columns.iter().map(of)).collect());
     }
-    medians.write("growth-times")
+    medians.write(&format!("{}-times", extent.pictures))
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use benchmarks::machine::{BLOCK, described};
 use benchmarks::page::{performance, put};
 use benchmarks::part::{Part, Size};
 use clap::{Parser, ValueEnum};
@@ -31,6 +32,9 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command) -> Result<(), String> {
+    if command.write {
+        put(&performance(), BLOCK, &described()?)?;
+    }
     let every = command.parts.is_empty();
     let parts = if every { Part::value_variants() } else { &command.parts };
     for part in parts {

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::{backlog, capacity, checkouts, functions, growth, hot_booking, hot_paths};
+use crate::{functions, growth};
 
 /// How much is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -18,18 +18,8 @@ pub enum Size {
 pub enum Part {
     /// Each function against a floor with the same calls: cold, warm, memory, size.
     Functions,
-    /// Whole checkouts at once, and the share of their time that is the store's own.
-    Checkouts,
-    /// Many windows on one booking, against a lock that is leased.
-    HotBooking,
     /// What requests cost as a booking's history and the table grow.
     Growth,
-    /// A backlog of due tasks, several workers, and a gateway that limits them.
-    Backlog,
-    /// The paths that every request takes, in nanoseconds and instructions.
-    HotPaths,
-    /// What the design carries on AWS, from counted units and stated limits.
-    Capacity,
 }
 
 impl Part {
@@ -40,12 +30,7 @@ impl Part {
     pub fn measure(self, size: Size) -> Result<String, String> {
         match self {
             Self::Functions => functions::measure(size),
-            Self::Checkouts => checkouts::measure(size),
-            Self::HotBooking => hot_booking::measure(size),
             Self::Growth => growth::measure(size),
-            Self::Backlog => backlog::measure(size),
-            Self::HotPaths => hot_paths::measure(size),
-            Self::Capacity => capacity::measure(size),
         }
     }
 

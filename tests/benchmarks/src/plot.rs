@@ -224,7 +224,8 @@ impl ValueFormatter<f64> for Span {
 }
 
 /// The digits of a whole number in groups of three.
-fn grouped(digits: &str) -> String {
+#[must_use]
+pub fn grouped(digits: &str) -> String {
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
         let left = digits.len() - index;

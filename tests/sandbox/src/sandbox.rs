@@ -191,6 +191,12 @@ impl Sandbox {
         }
     }
 
+    /// The process's id, while it runs.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// What the process has written so far, line by line.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {

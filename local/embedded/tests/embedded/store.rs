@@ -302,3 +302,20 @@ async fn racing_writers_really_interleave() {
     let kept = version(&client).await;
     assert!(kept < WRITERS, "a racy program passed: the store hides races");
 }
+
+#[tokio::test]
+async fn what_is_imported_is_read_by_the_sdk_and_all_or_none_of_it_is_there() {
+    let (store, client) = store().await;
+    let row = |name: &str| {
+        let mut row = serde_json::Map::new();
+        for (attribute, value) in key(name) {
+            row.insert(attribute, serde_json::json!({ "S": value.as_s().unwrap() }));
+        }
+        serde_json::Value::Object(row)
+    };
+    let keyless = serde_json::json!({ "note": { "S": "in no partition" } });
+    assert!(store.import(TABLE, serde_json::json!([row("one"), keyless])).is_err());
+    assert_eq!(get(&client, "one").await, None);
+    store.import(TABLE, serde_json::json!([row("one"), row("two")])).unwrap();
+    assert!(get(&client, "one").await.is_some() && get(&client, "two").await.is_some());
+}

@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod connectors;
+#[cfg(test)]
 mod lambda;

@@ -1,0 +1,47 @@
+//! A table of many bookings, made beneath the SDK: a million of them by requests would take hours.
+
+use local::stack::TABLE;
+use serde_json::{Value, json};
+use store::schema::PK;
+use tests::{Window, World};
+
+/// How many bookings are put at once.
+const BOOKINGS_PER_IMPORT: u32 = 10_000;
+
+/// Puts so many copies of a window's booking beside it, each in a partition of its own and with an
+/// entry among the bookings of a customer of its own.
+///
+/// # Panics
+/// If there is no such booking, or the store refuses the copies.
+pub fn add_bookings(world: &World, window: &Window, customer: &str, count: u32) {
+    let booking_id = window.booking_id();
+    let key = booking_id.key();
+    let mut copied = items(world, &format!("booking#{key}"));
+    copied.extend(items(world, &format!("customer#{customer}")));
+    assert!(copied.len() >= 2, "{copied:?}");
+    let numbers: Vec<u32> = (0..count).collect();
+    for numbers in numbers.chunks(BOOKINGS_PER_IMPORT as usize) {
+        let copies = numbers.iter().flat_map(|number| copied.iter().map(|it| copy(it, *number)));
+        world.stack.embedded.import(TABLE, copies.collect()).unwrap();
+    }
+}
+
+/// All items of a partition.
+fn items(world: &World, partition: &str) -> Vec<Value> {
+    let request = json!({
+        "TableName": TABLE,
+        "KeyConditionExpression": format!("{PK} = :pk"),
+        "ExpressionAttributeValues": { ":pk": { "S": partition } },
+    });
+    world.stack.embedded.query(&request).unwrap().into_iter().map(Value::Object).collect()
+}
+
+/// The item in another partition, whose name is as long.
+fn copy(item: &Value, number: u32) -> Value {
+    let mut item = item.clone();
+    let partition = item[PK]["S"].as_str().unwrap();
+    let digits = format!("{number:08x}");
+    let (kind, of) = partition.split_once('#').unwrap();
+    item[PK]["S"] = json!(format!("{kind}#{digits}{}", &of[digits.len()..]));
+    item
+}
