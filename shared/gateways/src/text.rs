@@ -29,7 +29,8 @@ pub(crate) fn id(text: &str) -> Option<String> {
     (1..=ID_LEN_MAX).contains(&text.len()).then(|| text.to_owned())
 }
 
-/// A gateway's own id in a bill, which may have none; `None` if it is longer than any that it gives.
+/// A gateway's own id in a bill, which may have none; `None` if it is longer than any that it
+/// gives.
 pub(crate) fn id_in_bill(text: &str) -> Option<String> {
     (text.len() <= ID_LEN_MAX).then(|| text.to_owned())
 }
