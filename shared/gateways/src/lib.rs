@@ -161,6 +161,15 @@ pub enum RefundOutcome {
     Unknown(Refusal),
 }
 
+/// The longest code to be scanned that is taken for one, in bytes: the item that keeps it stays
+/// small, and it can still be drawn. Addresses of Stripe's pages are the longest, with some 360.
+pub const CODE_URL_LEN_MAX: usize = 1_024;
+/// The longest id of a gateway's own that is taken for one, in bytes: WeChat Pay's are of 32,
+/// Alipay's of 64, Stripe's of 255. Source: <https://docs.stripe.com/upgrades>, read 2026-11-25.
+pub const ID_LEN_MAX: usize = 255;
+/// The longest body that creates a payment, in bytes: it is stored with the task that asks for it.
+pub const CREATE_BODY_LEN_MAX: usize = 4 * 1_024;
+
 /// The longest code that is kept for logs, in bytes.
 const CODE_LEN_MAX: usize = 64;
 /// The longest message that is kept for logs, in bytes.
@@ -307,7 +316,8 @@ pub trait Gateway: Send + Sync {
     /// How long after `pay_by` 'not found' may still turn into a payable code, in seconds.
     fn not_found_grace_s(&self) -> i64;
 
-    /// The exact body that creates the payment. It is stored and every retry sends it again.
+    /// The exact body that creates the payment. It is stored and every retry sends it again; it
+    /// has at most [`CREATE_BODY_LEN_MAX`] bytes for the longest names and settings.
     fn create_body(&self, payment: &NewPayment<'_>) -> String;
 
     /// The request that creates the payment `payment_id` from its stored body.

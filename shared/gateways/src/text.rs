@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::{CODE_URL_LEN_MAX, ID_LEN_MAX};
+
 /// `text` as one segment of a path or one value of a query: everything but RFC 3986's unreserved
 /// characters is escaped, so that nothing on the way rewrites what was signed.
 pub(crate) fn percent_encoded(text: &str) -> String {
@@ -20,6 +22,22 @@ pub(crate) fn percent_encoded(text: &str) -> String {
 /// At most the first `len_max` bytes of `text`, ended where a character ends.
 pub(crate) fn cut(text: &str, len_max: usize) -> &str {
     text.get(..text.floor_char_boundary(len_max)).unwrap_or_default()
+}
+
+/// A gateway's own id of something; `None` if it is empty, or longer than any that it gives.
+pub(crate) fn id(text: &str) -> Option<String> {
+    (1..=ID_LEN_MAX).contains(&text.len()).then(|| text.to_owned())
+}
+
+/// A gateway's own id in a bill, which may have none; `None` if it is longer than any that it
+/// gives.
+pub(crate) fn id_in_bill(text: &str) -> Option<String> {
+    (text.len() <= ID_LEN_MAX).then(|| text.to_owned())
+}
+
+/// What a QR code is to encode; `None` if it is empty, or longer than can be kept and drawn.
+pub(crate) fn code_url(text: &str) -> Option<String> {
+    (1..=CODE_URL_LEN_MAX).contains(&text.len()).then(|| text.to_owned())
 }
 
 /// `bytes` as upper-case hex digits.

@@ -46,6 +46,25 @@ pub const SHAPE_ATTRIBUTE: &str = "shape";
 /// The attribute of what an item's writing tells the merchant's own systems.
 pub const EVENT: &str = "event";
 
+/// How large an item can be, in bytes as DynamoDB counts them, by how its sort key begins.
+///
+/// For the longest that the API, the settings and the gateways' adapters let in, and an order that
+/// was tried at every gateway as often as it may be, each try paid once and given back.
+pub const ITEM_BYTES_MAX: [(&str, u64); 9] = [
+    (SUMMARY, 56 * 1_024),
+    (ORDER, 56 * 1_024),
+    (MADE, 128),
+    (TASK, 5 * 1_024),
+    (ATTENTION, 2 * 1_024),
+    (AUDIT, 3 * 1_024),
+    (UNMATCHED, 2 * 1_024),
+    (LISTED, 256),
+    (PRODUCT, 2 * 1_024),
+];
+/// What every further refund adds to its order at most: of a second transaction of one payment, and
+/// of what others do at the gateway.
+pub const REFUND_BYTES_MAX: u64 = 768;
+
 pub(crate) const ATTENTION: &str = "attention#";
 pub(crate) const AUDIT: &str = "audit#";
 pub(crate) const SUMMARY: &str = "summary";
@@ -54,6 +73,9 @@ pub(crate) const ORDER: &str = "order#";
 pub const TASK: &str = "task#";
 pub(crate) const UNMATCHED: &str = "unmatched#";
 const PRODUCT: &str = "product";
+const MADE: &str = "made#";
+/// How the sort keys begin by which a customer's bookings are listed.
+const LISTED: &str = "booking#";
 
 /// The two parts of a record's key.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -86,7 +108,7 @@ impl Key {
     }
 
     pub(crate) fn made(booking_id: &BookingId, order_id: &OrderId) -> Self {
-        Self::new(partition(booking_id.key()), format!("made#{order_id}"))
+        Self::new(partition(booking_id.key()), format!("{MADE}{order_id}"))
     }
 
     pub(crate) fn task(booking_id: &BookingId, task: &TaskId) -> Self {
@@ -110,7 +132,7 @@ impl Key {
     }
 
     pub(crate) fn customers_booking(customer_id: &str, created_ms: i64, id: &BookingId) -> Self {
-        Self::new(customer_partition(customer_id), format!("booking#{created_ms:015}#{id}"))
+        Self::new(customer_partition(customer_id), format!("{LISTED}{created_ms:015}#{id}"))
     }
 }
 

@@ -24,6 +24,7 @@ use super::request::{BILL, download};
 use super::wire::BillPlace;
 use crate::beijing::{BEIJING, instant};
 use crate::bill::{BILL_ROWS_MAX, BillOutcome, BillStep, Bills, unfinished};
+use crate::text::id_in_bill;
 use crate::{Refusal, Stamp, yuan};
 
 /// Under which domains bills are downloaded, production's and the sandbox's: it has been
@@ -231,7 +232,7 @@ fn row(columns: &[String], line: &str) -> Option<BillRow> {
     Some(BillRow {
         kind,
         payment_id: get("商户订单号")?.to_owned(),
-        transaction_id: get("支付宝交易号")?.to_owned(),
+        transaction_id: id_in_bill(get("支付宝交易号")?)?,
         amount,
         at: instant(get("完成时间")?)?,
         echo: None,

@@ -5,6 +5,7 @@
 use super::Alipay;
 use super::trust::NotificationFields;
 use super::wire::capture;
+use crate::text::id;
 use crate::{Distrust, Event, NamedPayment, RefundOutcome, yuan};
 
 impl Alipay {
@@ -57,7 +58,7 @@ fn refunded(fields: &NotificationFields) -> Result<Option<Event>, Distrust> {
     }
     let payment_id = needed(fields, "out_trade_no")?;
     // A refund that was made without a number has its trade's.
-    let number = fields.get("out_biz_no").unwrap_or(&payment_id).to_owned();
+    let number = id(fields.get("out_biz_no").unwrap_or(&payment_id)).ok_or(Distrust::Unreadable)?;
     Ok(Some(Event::Refund {
         payment: NamedPayment {
             transaction_id: needed(fields, "trade_no")?,

@@ -38,6 +38,7 @@ use serde::de::DeserializeOwned;
 use super::Alipay;
 use super::request::{CLOSE, PRECREATE, QUERY, REFUND, REFUND_QUERY};
 use super::wire::{Closed, Created, Envelope, FoundRefund, Head, Refunded, Trade};
+use crate::text::code_url;
 use crate::{
     CloseOutcome, CreateOutcome, Distrust, Owner, PaymentRef, QueryOutcome, RefundOutcome,
     RefundRequest, Refusal, yuan,
@@ -123,8 +124,10 @@ impl Declined {
 impl Alipay {
     pub(super) fn created(&self, reply: &Response<Bytes>) -> CreateOutcome {
         match self.read::<Created>(PRECREATE, reply) {
-            Ok(created) if created.qr_code.is_empty() => CreateOutcome::Unknown(unreadable(reply)),
-            Ok(created) => CreateOutcome::Payable { code_url: created.qr_code, gateway_ref: None },
+            Ok(created) => match code_url(&created.qr_code) {
+                Some(code_url) => CreateOutcome::Payable { code_url, gateway_ref: None },
+                None => CreateOutcome::Unknown(unreadable(reply)),
+            },
             Err(Fault::Declined(declined)) => create_declined(declined),
             Err(Fault::Unusable(refusal)) => CreateOutcome::Unknown(refusal),
         }

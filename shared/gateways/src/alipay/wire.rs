@@ -10,6 +10,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use crate::text::id;
 use crate::{beijing, yuan};
 
 /// What every sending of one create has in common.
@@ -169,12 +170,7 @@ impl Trade {
 /// A capture of Alipay's texts; `None` where one of them is malformed.
 pub(super) fn capture(trade_no: &str, total_amount: &str, paid_at: &str) -> Option<Capture> {
     let captured = yuan::amount(total_amount).filter(|money| money.amount > 0)?;
-    let paid_at = beijing::instant(paid_at)?;
-    (!trade_no.is_empty()).then(|| Capture {
-        transaction_id: trade_no.to_owned(),
-        captured,
-        paid_at,
-    })
+    Some(Capture { transaction_id: id(trade_no)?, captured, paid_at: beijing::instant(paid_at)? })
 }
 
 /// 10000 of "alipay.trade.refund".

@@ -18,6 +18,7 @@ use super::Stripe;
 use super::reply::{Fault, read, unreadable};
 use super::wire::{Metadata, Page, money, nullable};
 use crate::bill::{BillOutcome, BillStep, Bills, unfinished, window};
+use crate::text::id_in_bill;
 use crate::{Refusal, Stamp};
 
 /// What is answered.
@@ -142,7 +143,7 @@ fn captured(charge: Charge, at: Timestamp) -> Option<BillRow> {
     Some(BillRow {
         kind: RowKind::Payment,
         payment_id: charge.metadata.payment_id.unwrap_or_default(),
-        transaction_id: charge.payment_intent.unwrap_or_default(),
+        transaction_id: id_in_bill(&charge.payment_intent.unwrap_or_default())?,
         amount: money(charge.amount, &charge.currency)?,
         at,
         echo: charge.metadata.echo,
@@ -156,7 +157,7 @@ fn refunded(refund: Refund, at: Timestamp) -> Option<BillRow> {
     Some(BillRow {
         kind: RowKind::Refund { number },
         payment_id: of_charge.payment_id.unwrap_or_default(),
-        transaction_id: refund.payment_intent.unwrap_or_default(),
+        transaction_id: id_in_bill(&refund.payment_intent.unwrap_or_default())?,
         amount: money(refund.amount, &refund.currency)?,
         at,
         echo: of_charge.echo,

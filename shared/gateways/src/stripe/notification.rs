@@ -6,6 +6,7 @@ use super::wire::{
     Changed, Dispute, Expandable, Intent, Notification, NotificationKind, Refund, Session, capture,
 };
 use super::{QR_CODE, Stripe, reply};
+use crate::text::id;
 use crate::{Distrust, Event, NamedPayment};
 
 impl Stripe {
@@ -63,7 +64,7 @@ fn session_paid(notification: Notification<Session>) -> Result<Vec<Event>, Distr
         Some(Event::Paid {
             payment_id: session.client_reference_id.clone()?,
             echo: session.metadata.echo().map(str::to_owned),
-            gateway_ref: Some(session.id.clone()),
+            gateway_ref: Some(id(&session.id)?),
             capture: capture(
                 session.payment_intent.as_ref().map(Expandable::id)?,
                 session.charged()?,
@@ -106,7 +107,7 @@ fn refunded(notification: Notification<Refund>) -> Result<Vec<Event>, Distrust> 
             amount: refund.amount()?,
             outcome: reply::refund_state(&refund, 0),
             payment: NamedPayment { transaction_id, payment_id, echo: None },
-            number,
+            number: id(&number)?,
         })
     };
     told(event(), refund.metadata.refund_number.as_deref())
@@ -121,6 +122,6 @@ fn disputed(notification: Notification<Dispute>) -> Result<Vec<Event>, Distrust>
     Ok(vec![Event::Dispute {
         amount: dispute.amount().ok_or(Distrust::Unreadable)?,
         payment: NamedPayment { transaction_id, payment_id: None, echo: None },
-        number: dispute.id,
+        number: id(&dispute.id).ok_or(Distrust::Unreadable)?,
     }])
 }

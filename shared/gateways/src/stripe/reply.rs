@@ -41,6 +41,7 @@ use serde::de::DeserializeOwned;
 
 use super::wire::{Expandable, Found, Intent, Page, Problem, Refund, Session};
 use super::{QR_CODE, Stripe};
+use crate::text::{code_url, id};
 use crate::{
     CloseOutcome, CreateOutcome, Owner, PaymentRef, QueryOutcome, RefundOutcome, RefundRequest,
     Refusal,
@@ -258,12 +259,11 @@ pub(super) fn read<T: DeserializeOwned>(reply: &Response<Bytes>) -> Result<(Stat
 }
 
 fn created_session(session: &Session, status: StatusCode) -> CreateOutcome {
-    let url = session.url.as_deref().filter(|url| !url.is_empty());
-    match (session.status.as_deref(), url) {
-        (Some("open"), Some(url)) if !session.id.is_empty() => CreateOutcome::Payable {
-            code_url: url.to_owned(),
-            gateway_ref: Some(session.id.clone()),
-        },
+    let code = session.url.as_deref().and_then(code_url).zip(id(&session.id));
+    match (session.status.as_deref(), code) {
+        (Some("open"), Some((code_url, id))) => {
+            CreateOutcome::Payable { code_url, gateway_ref: Some(id) }
+        }
         (Some("complete"), _) => CreateOutcome::AlreadyPaid,
         (Some("expired"), _) => CreateOutcome::Closed,
         (Some(_) | None, _) => CreateOutcome::Unknown(unreadable(status)),
@@ -271,11 +271,11 @@ fn created_session(session: &Session, status: StatusCode) -> CreateOutcome {
 }
 
 fn created_intent(intent: &Intent, status: StatusCode) -> CreateOutcome {
-    match (intent.status.as_str(), intent.qr_code()) {
-        ("requires_action", Some(data)) if !intent.id.is_empty() => CreateOutcome::Payable {
-            code_url: data.to_owned(),
-            gateway_ref: Some(intent.id.clone()),
-        },
+    let code = intent.qr_code().and_then(code_url).zip(id(&intent.id));
+    match (intent.status.as_str(), code) {
+        ("requires_action", Some((code_url, id))) => {
+            CreateOutcome::Payable { code_url, gateway_ref: Some(id) }
+        }
         ("succeeded", _) => CreateOutcome::AlreadyPaid,
         ("canceled", _) => CreateOutcome::Closed,
         (_, _) => CreateOutcome::Unknown(unreadable(status)),

@@ -10,6 +10,8 @@ use domain::money::{Currency, Money};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
+use crate::text::id;
+
 /// What creating, asking for and closing a payment answer.
 #[derive(Deserialize)]
 #[serde(tag = "object")]
@@ -233,11 +235,7 @@ pub(super) struct Changed<T> {
 /// What a transaction captured; `None` unless it has an id and a time.
 pub(super) fn capture(transaction_id: &str, captured: Money, paid_at_s: i64) -> Option<Capture> {
     let paid_at = Timestamp::from_second(paid_at_s).ok()?;
-    (!transaction_id.is_empty()).then(|| Capture {
-        transaction_id: transaction_id.to_owned(),
-        captured,
-        paid_at,
-    })
+    Some(Capture { transaction_id: id(transaction_id)?, captured, paid_at })
 }
 
 /// An amount as the API writes it; `None` unless it is positive.

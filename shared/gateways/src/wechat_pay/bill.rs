@@ -20,7 +20,7 @@ use super::WechatPay;
 use super::reply::{Fault, mismatch, refusal, unreadable};
 use crate::beijing::{BEIJING, instant};
 use crate::bill::{BILL_ROWS_MAX, BillOutcome, BillStep, Bills, unfinished};
-use crate::text::upper_hex;
+use crate::text::{id_in_bill, upper_hex};
 use crate::{Refusal, Stamp, yuan};
 
 const BILL_PATH: &str = "/v3/bill/tradebill";
@@ -238,7 +238,7 @@ impl Columns {
         Some(Some(BillRow {
             kind,
             payment_id: get(self.payment)?.to_owned(),
-            transaction_id: get(self.transaction)?.to_owned(),
+            transaction_id: id_in_bill(get(self.transaction)?)?,
             amount: Money::new(yuan::fen(amount)?, currency),
             at: instant(get(self.at)?)?,
             echo: echo.map(str::to_owned),

@@ -9,6 +9,7 @@ use super::WechatPay;
 use super::reply::refund_state;
 use super::wire::{Notification, NotificationKind, RefundNotice, Resource, Transaction};
 use crate::settings::SettingsError;
+use crate::text::id;
 use crate::{Distrust, Event, NamedPayment};
 
 const ALGORITHM: &str = "AEAD_AES_256_GCM";
@@ -106,7 +107,7 @@ impl WechatPay {
                 payment_id: Some(notice.out_trade_no),
                 echo: None,
             },
-            number: notice.out_refund_no,
+            number: id(&notice.out_refund_no).ok_or(Distrust::Unreadable)?,
         })
     }
 }

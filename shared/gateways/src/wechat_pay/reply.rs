@@ -31,6 +31,7 @@ use serde::de::DeserializeOwned;
 
 use super::WechatPay;
 use super::wire::{Created, Problem, Refund, Transaction};
+use crate::text::code_url;
 use crate::{
     CloseOutcome, CreateOutcome, Owner, PaymentRef, QueryOutcome, RefundOutcome, RefundRequest,
     Refusal,
@@ -122,12 +123,10 @@ impl Declined {
 impl WechatPay {
     pub(super) fn created(&self, reply: &Response<Bytes>, now: Timestamp) -> CreateOutcome {
         match self.read_json::<Created>(reply, now) {
-            Ok((_, created)) if created.code_url.is_empty() => {
-                CreateOutcome::Unknown(unreadable(reply.status()))
-            }
-            Ok((_, created)) => {
-                CreateOutcome::Payable { code_url: created.code_url, gateway_ref: None }
-            }
+            Ok((_, created)) => match code_url(&created.code_url) {
+                Some(code_url) => CreateOutcome::Payable { code_url, gateway_ref: None },
+                None => CreateOutcome::Unknown(unreadable(reply.status())),
+            },
             Err(Fault::Declined(declined)) => create_declined(declined),
             Err(Fault::Unusable(refusal)) => CreateOutcome::Unknown(refusal),
         }

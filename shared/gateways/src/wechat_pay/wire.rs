@@ -6,8 +6,9 @@
 
 use domain::gateway::Capture;
 use domain::money::{Currency, Money};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::text::id;
 
 /// The only currency of a mainland merchant, and what an absent `currency` means.
 pub(super) const CURRENCY: &str = "CNY";
@@ -94,12 +95,10 @@ impl Transaction {
     /// What was captured; `None` where a part of it is absent or malformed.
     pub(super) fn capture(&self) -> Option<Capture> {
         let amount = self.amount.as_ref()?;
-        let transaction_id = self.transaction_id.clone()?;
-        let paid_at: Timestamp = self.success_time.as_deref()?.parse().ok()?;
-        (!transaction_id.is_empty()).then_some(Capture {
-            transaction_id,
+        Some(Capture {
+            transaction_id: id(self.transaction_id.as_deref()?)?,
             captured: money(amount.total?, amount.currency.as_deref())?,
-            paid_at,
+            paid_at: self.success_time.as_deref()?.parse().ok()?,
         })
     }
 

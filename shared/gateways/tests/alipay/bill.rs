@@ -7,7 +7,7 @@ use domain::reconcile::{BillRow, RowKind};
 use encoding_rs::GBK;
 use gateways::alipay::Alipay;
 use gateways::bill::{BillOutcome, BillStep};
-use gateways::{Gateway, Stamp};
+use gateways::{Gateway, ID_LEN_MAX, Stamp};
 use http::Response;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -218,6 +218,14 @@ fn payments_and_refunds_are_read_with_the_orders_amount_and_beijing_time() {
     };
     assert_eq!(read(&[PAYMENT, REFUND], 1, 1), Ok(vec![payment, refund]));
     assert_eq!(read(&[], 0, 0), Ok(vec![]));
+}
+
+#[test]
+fn a_trade_s_number_is_taken_up_to_its_longest() {
+    for (len, is_taken) in [(0, true), (ID_LEN_MAX, true), (ID_LEN_MAX + 1, false)] {
+        let line = PAYMENT.replace("2026112322001004720299453898", &"2".repeat(len));
+        assert_eq!(read(&[&line], 1, 0).is_ok(), is_taken, "{len}");
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Which notifications are believed, what they tell, and how they are answered.
 
 use domain::gateway::Capture;
-use gateways::{Acknowledgement, Distrust, Event, Gateway, NamedPayment, RefundOutcome};
+use gateways::{
+    Acknowledgement, Distrust, Event, Gateway, ID_LEN_MAX, NamedPayment, RefundOutcome,
+};
 use http::HeaderMap;
 use serde_json::json;
 
@@ -60,6 +62,21 @@ fn a_payment_is_told_under_the_current_and_the_previous_key() {
     let body = notification(Key::Previous, &paid_fields());
     let verdict = adapter(one_key).verify(&HeaderMap::new(), body.as_bytes(), at(NOW_S));
     assert_eq!(verdict, Err(Distrust::BadSignature));
+}
+
+#[test]
+fn ids_of_trades_and_refunds_are_taken_up_to_their_longest() {
+    for (len, is_taken) in [(ID_LEN_MAX, true), (ID_LEN_MAX + 1, false)] {
+        let id = "2".repeat(len);
+        for fields in [
+            with(paid_fields(), &[("trade_no", &id)]),
+            with(refunded_fields(), &[("out_biz_no", &id)]),
+        ] {
+            let verdict = verdict(&fields);
+            assert_eq!(verdict.is_ok(), is_taken, "{len}");
+            assert_eq!(verdict == Err(Distrust::Unreadable), !is_taken, "{verdict:?}");
+        }
+    }
 }
 
 #[test]

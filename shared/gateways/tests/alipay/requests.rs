@@ -3,8 +3,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use domain::ids::ECHO_LEN_MAX;
 use domain::money::Currency;
-use gateways::{AmountLimits, Gateway, NewPayment, PaymentRef, RefundRequest, Stamp};
+use domain::product::NAME_LEN_MAX;
+use gateways::{
+    AmountLimits, CREATE_BODY_LEN_MAX, Gateway, NewPayment, PaymentRef, RefundRequest, Stamp,
+};
 use http::Request;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::{Value, json};
@@ -267,4 +271,17 @@ fn only_yuan_are_taken_from_one_fen_to_a_hundred_million_yuan() {
 #[test]
 fn not_found_may_turn_into_a_trade_for_as_long_as_a_code_lives() {
     assert_eq!(adapter(settings()).not_found_grace_s(), 7_200);
+}
+
+#[test]
+fn a_create_body_keeps_its_bound_for_the_longest_names() {
+    let mut longest = settings();
+    longest["notify_url"] = json!(format!("https://pay.example.com/{}", "n".repeat(231)));
+    let gateway = adapter(longest);
+    // Letters that take most bytes, and those that are escaped.
+    for letter in ["\u{1f4ba}", "\"", "\\", "&"] {
+        let name = format!("{} x 10000", letter.repeat(NAME_LEN_MAX));
+        let body = gateway.create_body(&new_payment(&name, &"e".repeat(ECHO_LEN_MAX)));
+        assert!((512..=CREATE_BODY_LEN_MAX).contains(&body.len()), "{letter}: {}", body.len());
+    }
 }

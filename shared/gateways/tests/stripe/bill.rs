@@ -4,7 +4,7 @@ use bytes::Bytes;
 use domain::money::{Currency, Money};
 use domain::reconcile::{BillRow, RowKind};
 use gateways::bill::{BillOutcome, BillStep};
-use gateways::{Gateway, Stamp};
+use gateways::{Gateway, ID_LEN_MAX, Stamp};
 use http::Response;
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -110,6 +110,16 @@ fn charges_and_refunds_are_read_with_the_amount_and_currency_of_their_source() {
     let expected = vec![payment_row(), refund_row];
     for status in ["pending", "requires_action", "succeeded"] {
         assert_eq!(rows(&[charge(), refund(status)]), Some(expected.clone()), "{status}");
+    }
+}
+
+#[test]
+fn an_intents_id_is_taken_up_to_its_longest() {
+    for (len, is_taken) in [(0, true), (ID_LEN_MAX, true), (ID_LEN_MAX + 1, false)] {
+        for mut transaction in [charge(), refund("succeeded")] {
+            transaction["source"]["payment_intent"] = json!("i".repeat(len));
+            assert_eq!(rows(&[transaction]).is_some(), is_taken, "{len}");
+        }
     }
 }
 

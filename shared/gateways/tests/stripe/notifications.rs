@@ -1,7 +1,9 @@
 //! Which notifications are believed, what they tell, and how they are answered.
 
 use domain::gateway::Capture;
-use gateways::{Acknowledgement, Distrust, Event, Gateway, NamedPayment, RefundOutcome};
+use gateways::{
+    Acknowledgement, Distrust, Event, Gateway, ID_LEN_MAX, NamedPayment, RefundOutcome,
+};
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
@@ -64,6 +66,27 @@ fn a_payment_is_told_by_its_session_and_by_its_intent() {
     assert_eq!(told("payment_intent.succeeded", &plain), Ok(vec![paid(None)]));
     let code = qr_intent("succeeded");
     assert_eq!(told("payment_intent.succeeded", &code), Ok(vec![paid(Some(INTENT_ID))]));
+}
+
+#[test]
+fn ids_are_taken_up_to_their_longest() {
+    for (len, is_taken) in [(ID_LEN_MAX, true), (ID_LEN_MAX + 1, false)] {
+        let id = json!("i".repeat(len));
+        let with_id = |mut object: Value, field: &str| {
+            object[field] = id.clone();
+            object
+        };
+        for (event_type, object) in [
+            ("checkout.session.completed", with_id(paid_session(), "id")),
+            ("checkout.session.completed", with_id(paid_session(), "payment_intent")),
+            ("payment_intent.succeeded", with_id(intent("succeeded"), "id")),
+            ("charge.dispute.created", with_id(dispute(), "id")),
+        ] {
+            let verdict = told(event_type, &object);
+            assert_eq!(verdict.is_ok(), is_taken, "{event_type}, {len}: {verdict:?}");
+            assert_eq!(verdict == Err(Distrust::Unreadable), !is_taken, "{verdict:?}");
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use domain::gateway::Capture;
 use gateways::{
-    CloseOutcome, CreateOutcome, Gateway, Owner, PaymentRef, QueryOutcome, RefundOutcome, Refusal,
+    CODE_URL_LEN_MAX, CloseOutcome, CreateOutcome, Gateway, ID_LEN_MAX, Owner, PaymentRef,
+    QueryOutcome, RefundOutcome, Refusal,
 };
 use http::Response;
 use serde_json::{Value, json};
@@ -114,6 +115,29 @@ fn a_create_that_says_less_is_not_known() {
     for reply in others.chain(halves.into_iter().map(|half| reply(200, half))) {
         let outcome = read_create(&reply);
         assert!(matches!(outcome, CreateOutcome::Unknown(_)), "{reply:?}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_code_and_its_id_are_taken_up_to_their_longest() {
+    for (code_len, id_len, is_taken) in [
+        (CODE_URL_LEN_MAX, ID_LEN_MAX, true),
+        (CODE_URL_LEN_MAX + 1, ID_LEN_MAX, false),
+        (CODE_URL_LEN_MAX, ID_LEN_MAX + 1, false),
+    ] {
+        let (code, id) = ("u".repeat(code_len), "i".repeat(id_len));
+        let mut page = session("open", "unpaid", json!(null));
+        page["url"] = json!(code);
+        page["id"] = json!(id);
+        let mut picture = qr_intent("requires_action");
+        picture["next_action"]["wechat_pay_display_qr_code"]["data"] = json!(code);
+        picture["id"] = json!(id);
+        for answer in [page, picture] {
+            let outcome = read_create(&reply(200, answer));
+            let payable = matches!(outcome, CreateOutcome::Payable { .. });
+            assert_eq!(payable, is_taken, "{code_len}, {id_len}: {outcome:?}");
+            assert_eq!(matches!(outcome, CreateOutcome::Unknown(_)), !is_taken, "{outcome:?}");
+        }
     }
 }
 

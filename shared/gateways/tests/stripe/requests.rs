@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use domain::ids::ECHO_LEN_MAX;
 use domain::money::Currency;
-use gateways::{AmountLimits, Gateway, NewPayment, Stamp};
+use domain::product::NAME_LEN_MAX;
+use gateways::{AmountLimits, CREATE_BODY_LEN_MAX, Gateway, NewPayment, Stamp};
 use http::Request;
 use serde_json::json;
 
@@ -256,4 +258,19 @@ fn not_found_is_final_once_a_lost_session_has_expired_or_the_search_has_caught_u
     // A session lives 31 minutes longer than `pay_by`; the search is an hour behind at worst.
     assert_eq!(adapter(settings()).not_found_grace_s(), 31 * 60 + 120);
     assert_eq!(adapter(qr_settings()).not_found_grace_s(), 3_600 + 300);
+}
+
+#[test]
+fn a_create_body_keeps_its_bound_for_the_longest_names_and_addresses() {
+    let mut longest = settings();
+    for field in ["success_url", "cancel_url"] {
+        longest[field] = json!(format!("https://pay.example.com/{}", "/".repeat(231)));
+    }
+    let description = format!("{} x 10000", "\u{1f4ba}".repeat(NAME_LEN_MAX));
+    let echo = "e".repeat(ECHO_LEN_MAX);
+    let payment = NewPayment { description: &description, echo: &echo, ..new_payment() };
+    for settings in [longest, qr_settings()] {
+        let len = adapter(settings).create_body(&payment).len();
+        assert!((1_024..=CREATE_BODY_LEN_MAX).contains(&len), "{len}");
+    }
 }

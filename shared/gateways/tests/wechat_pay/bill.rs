@@ -1,9 +1,9 @@
 //! The trade bill: where it is, and its rows.
 
 use domain::reconcile::{BillRow, RowKind};
-use gateways::Gateway;
 use gateways::bill::{BILL_ROWS_MAX, BillOutcome, BillStep};
 use gateways::wechat_pay::WechatPay;
+use gateways::{Gateway, ID_LEN_MAX};
 use jiff::civil::Date;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::{Value, json};
@@ -75,6 +75,14 @@ fn rows(text: &str) -> Result<Vec<BillRow>, String> {
         BillOutcome::Read { rows, next: None } => Ok(rows),
         BillOutcome::Unknown(refusal) => Err(refusal.code),
         other @ (BillOutcome::Read { .. } | BillOutcome::NotReady(_)) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_transaction_s_id_is_taken_up_to_its_longest() {
+    for (len, is_taken) in [(0, true), (ID_LEN_MAX, true), (ID_LEN_MAX + 1, false)] {
+        let line = payment_line().replace(TRANSACTION_ID, &"4".repeat(len));
+        assert_eq!(rows(&bill(&[line])).is_ok(), is_taken, "{len}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which notifications are believed, what they tell, and how they are answered.
 
 use domain::gateway::Capture;
-use gateways::{Acknowledgement, Distrust, Event, Gateway, RefundOutcome};
+use gateways::{Acknowledgement, Distrust, Event, Gateway, ID_LEN_MAX, RefundOutcome};
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
@@ -53,6 +53,22 @@ fn a_payment_is_told_under_either_key_and_either_seal() {
 fn a_seal_under_a_third_key_cannot_be_read() {
     let body = sealed(&"x".repeat(32), "TRANSACTION.SUCCESS", &transaction());
     assert_eq!(verdict(&body), Err(Distrust::Unreadable));
+}
+
+#[test]
+fn ids_of_transactions_and_refunds_are_taken_up_to_their_longest() {
+    for (len, is_taken) in [(ID_LEN_MAX, true), (ID_LEN_MAX + 1, false)] {
+        let mut paid = transaction();
+        paid["transaction_id"] = json!("4".repeat(len));
+        let mut refunded = refund_notice("SUCCESS");
+        refunded["out_refund_no"] = json!("r".repeat(len));
+        for (event_type, contents) in [("TRANSACTION.SUCCESS", paid), ("REFUND.SUCCESS", refunded)]
+        {
+            let verdict = sealed_verdict(event_type, &contents);
+            assert_eq!(verdict.is_ok(), is_taken, "{event_type}, {len}");
+            assert_eq!(verdict == Err(Distrust::Unreadable), !is_taken, "{verdict:?}");
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use domain::gateway::Capture;
-use gateways::{CloseOutcome, CreateOutcome, Gateway, Owner, QueryOutcome, RefundOutcome, Refusal};
+use gateways::{
+    CODE_URL_LEN_MAX, CloseOutcome, CreateOutcome, Gateway, Owner, QueryOutcome, RefundOutcome,
+    Refusal,
+};
 use http::Response;
 use serde_json::{Value, json};
 
@@ -69,6 +72,17 @@ fn a_signed_code_is_payable_and_an_unsigned_one_is_not_known() {
     ] {
         let outcome = read_create(&reply);
         assert!(matches!(outcome, CreateOutcome::Unknown(_)), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_code_is_taken_up_to_its_longest() {
+    for (len, is_taken) in [(CODE_URL_LEN_MAX, true), (CODE_URL_LEN_MAX + 1, false)] {
+        let code_url = "w".repeat(len);
+        let outcome = read_create(&signed(200, json!({ "code_url": code_url }).to_string()));
+        let payable = CreateOutcome::Payable { code_url, gateway_ref: None };
+        assert_eq!(outcome == payable, is_taken, "{len}");
+        assert_eq!(matches!(outcome, CreateOutcome::Unknown(_)), !is_taken, "{outcome:?}");
     }
 }
 
