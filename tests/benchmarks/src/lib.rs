@@ -6,6 +6,7 @@
 
 pub mod figures;
 pub mod functions;
+pub mod hot_paths;
 pub mod machine;
 pub mod page;
 pub mod part;

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::functions;
+use crate::{functions, hot_paths};
 
 /// How much is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -18,6 +18,8 @@ pub enum Size {
 pub enum Part {
     /// Each function against a floor with the same calls: cold, warm, memory, size.
     Functions,
+    /// What a request is made of, path by path: time, instructions, allocations.
+    HotPaths,
 }
 
 impl Part {
@@ -28,6 +30,7 @@ impl Part {
     pub fn measure(self, size: Size) -> Result<String, String> {
         match self {
             Self::Functions => functions::measure(size),
+            Self::HotPaths => hot_paths::measure(size),
         }
     }
 
