@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
+use benchmarks::hot_paths::counted_here;
 use benchmarks::hot_paths::counts::work;
 use benchmarks::hot_paths::table::moved;
-use benchmarks::hot_paths::{RUNS_COUNTED, counted_here};
 use benchmarks::machine::{BLOCK, described};
 use benchmarks::page::{performance, put};
 use benchmarks::part::{Part, Size};
@@ -68,7 +68,7 @@ fn run(command: &Command) -> Result<(), String> {
 /// Says which hot paths execute more or less than the page says.
 fn compare() -> Result<(), String> {
     let page = std::fs::read_to_string(performance()).map_err(|error| error.to_string())?;
-    let counted = counted_here(RUNS_COUNTED)?.ok_or("valgrind is not installed")?;
+    let counted = counted_here(Size::Whole)?.ok_or("valgrind is not installed")?;
     let moved = moved(&page, &counted);
     if moved.is_empty() {
         println!("every hot path executes what docs/performance.md says");

@@ -32,6 +32,17 @@ pub struct Count {
     pub allocations: f64,
 }
 
+impl Count {
+    /// The lower of two counts of the same.
+    #[must_use]
+    pub fn least(&self, other: &Self) -> Self {
+        Self {
+            instructions: self.instructions.min(other.instructions),
+            allocations: self.allocations.min(other.allocations),
+        }
+    }
+}
+
 /// Works through the paths, to be watched by callgrind.
 ///
 /// # Panics

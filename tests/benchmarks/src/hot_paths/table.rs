@@ -43,9 +43,8 @@ pub fn moved(page: &str, counted: &[Count]) -> Vec<String> {
             let Some(before) = instructions(page, path.name) else {
                 return Some(format!("{}: {now:.0}, and the page has none", path.name));
             };
-            let share = now / before - 1.0;
-            let has_moved = share.abs() > MOVED_SHARE;
-            let percent = share * 100.0;
+            let has_moved = (now - before).abs() > before * MOVED_SHARE;
+            let percent = (now / before - 1.0) * 100.0;
             has_moved.then(|| format!("{}: {before:.0} → {now:.0} ({percent:+.1} %)", path.name))
         })
         .collect()
