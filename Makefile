@@ -28,7 +28,7 @@ BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
 .PHONY: test lint fmt fmt-check build test-rust test-gateways guards-stand template readme \
 	sdk-clients schemathesis browser pictures smoke lambda sam-build watch simulate model guards \
-	costs bench soak fuzz deny demo run clean-data
+	costs bench instructions soak fuzz deny demo run clean-data
 
 test: fmt-check lint build test-rust test-gateways guards-stand template readme sdk-clients \
 	schemathesis browser smoke deny
@@ -114,6 +114,10 @@ costs:
 # How fast and how small the functions are: see docs/performance.md, which this writes.
 bench:
 	PYTHON=$(PYTHON) CARGO="$(CARGO)" sh scripts/bench.sh $(LAMBDA_VENV)
+
+# What the hot paths execute, against docs/performance.md: see there. Needs valgrind.
+instructions:
+	$(CARGO) run $(CARGO_FLAGS) --profile bench -p benchmarks -- --instructions
 
 # Takes each guard of the rules out of a copy: something must fail. Half an hour on two cores.
 guards:

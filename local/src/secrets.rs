@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 
+use domain::ids::hex;
 use runtime::deps::Randomness;
 use serde_json::{Value, json};
 use simulator::{alipay, stripe, wechat_pay};
@@ -60,9 +61,7 @@ pub(crate) fn write_whole(file: &Path, text: &str) -> io::Result<()> {
 }
 
 fn fresh(random: &Randomness) -> Value {
-    let secret = || -> String {
-        [random(), random()].concat().iter().map(|byte| format!("{byte:02x}")).collect()
-    };
+    let secret = || -> String { hex(&[random(), random()].concat()).collect() };
     json!({ "id_secret": secret(), "token_keys": [{ "id": "laptop", "key": secret() }] })
 }
 

@@ -357,12 +357,14 @@ impl Ids {
             context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             context.update(part);
         }
-        hex_prefix(context.sign().as_ref())
+        hex(context.sign().as_ref()).take(ID_LEN).collect()
     }
 }
 
-fn hex_prefix(bytes: &[u8]) -> String {
-    bytes.iter().take(ID_LEN / 2).map(|byte| format!("{byte:02x}")).collect()
+/// Bytes in hexadecimal, two small digits each.
+pub fn hex(bytes: &[u8]) -> impl Iterator<Item = char> + '_ {
+    let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    halves.filter_map(|half| char::from_digit(half.into(), 16))
 }
 
 #[cfg(test)]
@@ -371,6 +373,13 @@ mod tests {
 
     fn ids() -> Ids {
         Ids::new(&[7; 32]).unwrap()
+    }
+
+    #[test]
+    fn every_byte_is_two_small_digits() {
+        let digits = |bytes: &[u8]| hex(bytes).collect::<String>();
+        assert_eq!(digits(&[0x00, 0x09, 0x0a, 0x10, 0x9f, 0xa0, 0xff]), "00090a109fa0ff");
+        assert_eq!(digits(&[]), "");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use ring::digest;
 use serde::{Deserialize, Serialize};
 
 use crate::gateway::GatewayName;
+use crate::ids::hex;
 use crate::money::{Currency, Money};
 
 /// The longest product id, in characters: it is stored in each of its bookings.
@@ -418,8 +419,7 @@ impl Product {
             self.currency,
         );
         let digest = digest::digest(&digest::SHA256, priced.as_bytes());
-        let bytes = digest.as_ref().iter().take(PRICE_VERSION_LEN / 2);
-        bytes.map(|byte| format!("{byte:02x}")).collect()
+        hex(digest.as_ref()).take(PRICE_VERSION_LEN).collect()
     }
 }
 

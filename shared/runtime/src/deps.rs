@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use api::view::ViewContext;
 use domain::decide::Env;
-use domain::ids::Ids;
+use domain::ids::{Ids, hex};
 use gateways::registry::Registry;
 use gateways::{Gateway, Stamp};
 use jiff::Timestamp;
@@ -94,7 +94,7 @@ impl Deps {
     /// A fresh token for one decided commit.
     #[must_use]
     pub fn request_token(&self) -> String {
-        self.fresh().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.fresh()).collect()
     }
 
     /// The gateway of that name.

@@ -11,7 +11,8 @@ use api::route::Route;
 use domain::booking::Order;
 use domain::ids::{BookingId, OrderId, PaymentId};
 use domain::task::{Record, Task, TaskKind};
-use serde_json::{Map, Value, json};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use tracing::field::{Empty, Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Span, Subscriber, info_span};
@@ -160,28 +161,75 @@ fn emit(values: &[(Metric, i64)], by: Dimensions<'_>, about: &str) {
     tracing::info!(target: METRICS, embedded = %embedded(values, by, about));
 }
 
-/// A measurement in the embedded metric format, but for its deployment and its time.
-fn embedded(values: &[(Metric, i64)], by: Dimensions<'_>, about: &str) -> Value {
-    let (mut root, mut definitions) = (Map::new(), vec![]);
-    for (metric, value) in values {
-        definitions.push(json!({ "Name": metric.as_str(), "Unit": metric.unit() }));
-        root.insert(metric.as_str().to_owned(), json!(value.max(&0)));
+/// A measurement in the embedded metric format, but for its deployment and its time, which
+/// [`Lines`] knows. It begins with [`AWS_OPENS`].
+fn embedded(values: &[(Metric, i64)], by: Dimensions<'_>, about: &str) -> String {
+    serde_json::to_string(&Measurement { values, by, about }).unwrap_or_default()
+}
+
+/// How a measurement begins.
+const AWS_OPENS: &str = "{\"_aws\":{";
+
+/// What is measured.
+struct Measurement<'a> {
+    values: &'a [(Metric, i64)],
+    by: Dimensions<'a>,
+    about: &'a str,
+}
+
+/// What CloudWatch makes of the line.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directives<'a> {
+    cloud_watch_metrics: [Directive<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive<'a> {
+    namespace: &'static str,
+    dimensions: Vec<Vec<&'a str>>,
+    metrics: Vec<Definition>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition {
+    name: &'static str,
+    unit: &'static str,
+}
+
+impl Measurement<'_> {
+    fn directives(&self) -> Directives<'_> {
+        let mut dimensions = vec![vec![STAGE]];
+        if !self.by.is_empty() {
+            let names = self.by.iter().map(|(name, _)| *name);
+            dimensions.push(std::iter::once(STAGE).chain(names).collect());
+        }
+        let metrics = self.values.iter();
+        let metrics = metrics.map(|(one, _)| Definition { name: one.as_str(), unit: one.unit() });
+        let metrics = metrics.collect();
+        Directives {
+            cloud_watch_metrics: [Directive { namespace: NAMESPACE, dimensions, metrics }],
+        }
     }
-    let mut dimensions = vec![vec![STAGE]];
-    if !by.is_empty() {
-        let names = by.iter().map(|(name, _)| *name);
-        dimensions.push(std::iter::once(STAGE).chain(names).collect());
+}
+
+impl Serialize for Measurement<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("_aws", &self.directives())?;
+        for (metric, value) in self.values {
+            line.serialize_entry(metric.as_str(), value.max(&0))?;
+        }
+        for (name, value) in self.by {
+            line.serialize_entry(name, value)?;
+        }
+        if !self.about.is_empty() {
+            line.serialize_entry("about", self.about)?;
+        }
+        line.end()
     }
-    for (name, value) in by {
-        root.insert((*name).to_owned(), json!(value));
-    }
-    if !about.is_empty() {
-        root.insert("about".to_owned(), json!(about));
-    }
-    let directive =
-        json!({ "Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": definitions });
-    root.insert("_aws".to_owned(), json!({ "CloudWatchMetrics": [directive] }));
-    Value::Object(root)
 }
 
 tokio::task_local! {
@@ -325,15 +373,10 @@ where
         }
         let mut embedded = Embedded::default();
         event.record(&mut embedded);
-        let mut line: Value = serde_json::from_str(&embedded.0).map_err(|_| fmt::Error)?;
+        let rest = embedded.0.strip_prefix(AWS_OPENS).ok_or(fmt::Error)?;
+        let stage = serde_json::to_string(&self.stage).map_err(|_| fmt::Error)?;
         let now_ms = (self.clock)().as_millisecond();
-        if let Some(root) = line.as_object_mut() {
-            root.insert(STAGE.to_owned(), json!(self.stage));
-        }
-        if let Some(aws) = line.get_mut("_aws").and_then(Value::as_object_mut) {
-            aws.insert("Timestamp".to_owned(), json!(now_ms));
-        }
-        writeln!(writer, "{line}")
+        writeln!(writer, "{{\"{STAGE}\":{stage},\"_aws\":{{\"Timestamp\":{now_ms},{rest}")
     }
 }
 

@@ -59,8 +59,7 @@ impl Store {
     /// # Errors
     /// [`CommitError`]: another writer came first, it did not happen, or nothing is known.
     pub async fn commit(&self, change: &Change, request_token: &str) -> Result<(), CommitError> {
-        let writes = self.writes_of(change).map_err(CommitError::NotApplied)?;
-        self.transact_with(writes, Besides::of(change), request_token).await
+        self.transact_with(|| self.writes_of(change), Besides::of(change), request_token).await
     }
 
     /// Stores money that matches no payment, with the task that gives it back. That it is stored
@@ -112,7 +111,6 @@ impl Store {
             let item = items::telling(items::unmatched(unmatched)?, change.event.as_ref());
             Ok(vec![self.put_under(item, read_version)?])
         };
-        let writes = writes().map_err(CommitError::NotApplied)?;
         self.transact_with(writes, Besides::of_unmatched(change), request_token).await
     }
 

@@ -65,16 +65,17 @@ impl Store {
     /// with what is to be removed besides.
     pub(crate) async fn transact_with(
         &self,
-        writes: Vec<TransactWriteItem>,
+        writes: impl Fn() -> Result<Vec<TransactWriteItem>, StoreError>,
         besides: Besides<'_>,
         request_token: &str,
     ) -> Result<(), CommitError> {
-        let with = |cleared: &[AttentionId]| -> Result<_, CommitError> {
-            let besides = Besides { cleared, ..besides };
-            let beside = self.writes_beside(besides).map_err(CommitError::NotApplied)?;
-            Ok(writes.iter().cloned().chain(beside).collect::<Vec<_>>())
+        let with = |cleared: &[AttentionId]| -> Result<_, StoreError> {
+            let mut all = writes()?;
+            all.extend(self.writes_beside(Besides { cleared, ..besides })?);
+            Ok(all)
         };
-        let outcome = self.transact(with(besides.cleared)?, request_token).await;
+        let first = with(besides.cleared).map_err(CommitError::NotApplied)?;
+        let outcome = self.transact(first, request_token).await;
         if !matches!(outcome, Err(CommitError::Conflict)) {
             return outcome;
         }
@@ -90,7 +91,8 @@ impl Store {
             return outcome;
         }
         // Other bytes need another token.
-        self.transact(with(&cleared)?, &format!("{request_token}-2")).await
+        let second = with(&cleared).map_err(CommitError::NotApplied)?;
+        self.transact(second, &format!("{request_token}-2")).await
     }
 
     fn writes_beside(&self, besides: Besides<'_>) -> Result<Vec<TransactWriteItem>, StoreError> {

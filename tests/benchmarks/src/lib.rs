@@ -10,6 +10,7 @@ pub mod figures;
 pub mod functions;
 pub mod growth;
 pub mod hot_booking;
+pub mod hot_paths;
 pub mod machine;
 pub mod page;
 pub mod part;

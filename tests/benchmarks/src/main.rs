@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use benchmarks::hot_paths::counted_here;
+use benchmarks::hot_paths::counts::work;
+use benchmarks::hot_paths::table::moved;
 use benchmarks::machine::{BLOCK, described};
 use benchmarks::page::{performance, put};
 use benchmarks::part::{Part, Size};
@@ -19,6 +22,12 @@ struct Command {
     /// Puts the tables into docs/performance.md
     #[arg(long)]
     write: bool,
+    /// Compares the instructions of the hot paths with docs/performance.md, and measures nothing
+    #[arg(long, conflicts_with_all = ["parts", "write"])]
+    instructions: bool,
+    /// Works through the hot paths, so many times each, for callgrind
+    #[arg(long, hide = true, conflicts_with_all = ["parts", "write", "instructions"])]
+    work_through_hot_paths: Option<u32>,
 }
 
 fn main() -> ExitCode {
@@ -32,6 +41,13 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command) -> Result<(), String> {
+    if let Some(runs) = command.work_through_hot_paths {
+        work(runs);
+        return Ok(());
+    }
+    if command.instructions {
+        return compare();
+    }
     if command.write {
         put(&performance(), BLOCK, &described()?)?;
     }
@@ -47,4 +63,16 @@ fn run(command: &Command) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Says which hot paths execute more or less than the page says.
+fn compare() -> Result<(), String> {
+    let page = std::fs::read_to_string(performance()).map_err(|error| error.to_string())?;
+    let counted = counted_here(Size::Whole)?.ok_or("valgrind is not installed")?;
+    let moved = moved(&page, &counted);
+    if moved.is_empty() {
+        println!("every hot path executes what docs/performance.md says");
+        return Ok(());
+    }
+    Err(moved.join("\n"))
 }

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::{backlog, checkouts, functions, growth, hot_booking};
+use crate::{backlog, checkouts, functions, growth, hot_booking, hot_paths};
 
 /// How much is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -26,6 +26,8 @@ pub enum Part {
     Growth,
     /// `settle` under a backlog of due tasks.
     Backlog,
+    /// What a request is made of, path by path: time, instructions, allocations.
+    HotPaths,
 }
 
 impl Part {
@@ -40,6 +42,7 @@ impl Part {
             Self::HotBooking => hot_booking::measure(size),
             Self::Growth => growth::measure(size),
             Self::Backlog => backlog::measure(size),
+            Self::HotPaths => hot_paths::measure(size),
         }
     }
 
