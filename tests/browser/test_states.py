@@ -4,6 +4,7 @@ import pytest
 from conftest import PHONE
 from looks import check_looks
 from playwright.sync_api import expect
+from stack import until
 from states import STATES, open_window, placeholder, with_code
 
 # The most that a page may send before it is seen, in bytes.
@@ -70,6 +71,22 @@ def test_the_laptops_own_pages_look_right(stack, shop, path):
     page.goto(path)
     expect(page.locator("#bookings > li, #codes > li").first).to_be_visible()
     check_looks(page)
+
+
+def test_an_order_that_was_made_while_its_page_was_reloaded_is_this_windows(stack, shop):
+    booking_id, window = open_window(stack, shop)
+    window.until("placeholder")
+
+    # The answer never gets there, as when a page goes while it waits.
+    made = []
+    window.page.route("**/quotes", lambda route: made.append(route.fetch()))
+    window.choose(4)
+    # The window is asked something, because routes are served while it answers.
+    until("the order is made", lambda: window.page.evaluate("1") and made)
+    assert stack.booking(booking_id)["live_order"]["quantity"] == 4
+    window.page.unroute_all(behavior="ignoreErrors")
+    window.reload().until("placeholder")
+    expect(window.page.locator("#quantity")).to_have_value("4")
 
 
 def expect_painted(page):

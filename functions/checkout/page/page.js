@@ -250,10 +250,11 @@ async function run(kind, task) {
   }
 }
 
-// What the page shows of the price, and what a press agrees to.
+// What the page shows of the price, and what a press agrees to; null where it shows none.
 function agreedNow() {
-  const view = viewOf(model, clock.now());
-  const { kind, quantity, amount } = view.summary;
+  const { summary } = viewOf(model, clock.now());
+  if (!summary) return null;
+  const { kind, quantity, amount } = summary;
   return { kind, quantity, amount };
 }
 
@@ -363,8 +364,12 @@ async function askQuote(agreed) {
 // Has the price of what is chosen asked for, where a flow does so before anything is pressed.
 function ensureOffer() {
   if (!needsOffer() || model.problem) return;
+  // The order is this window's, even if the page goes before it hears of it.
+  if (model.product.flow === "order_first") model.attempted = agreedNow();
+  keepAll();
   const asking = run("quote", async () => {
     const answer = await askQuote(null);
+    if (!isWorthRepeating(answer)) model.attempted = null;
     if (answer.kind !== "ok") await tell(answer, ensureOffer);
   });
   quoting = asking.finally(() => {
