@@ -34,11 +34,11 @@ pub const BACKOFF_S_MAX: u32 = 3_600;
 /// After how many tries a person should look. Work goes on all the same.
 pub const TRIES_UNTIL_ATTENTION: u32 = 10;
 /// How many tasks are read from a shard at once.
-pub const PAGE_LEN: u32 = 25;
+const PAGE_LEN: u32 = 25;
 /// How many pages of a shard one run works through.
-pub const PAGES_MAX: u32 = 40;
+const PAGES_MAX: u32 = 40;
 /// How many tasks of a shard are worked on at the same time.
-pub const CONCURRENCY_MAX: usize = 8;
+const CONCURRENCY_MAX: usize = 8;
 
 /// How much time there must be to begin a task: for a gateway that does not answer, and for what is
 /// written then.

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use store::schema::DUE_SHARDS;
 
-use crate::capacity;
 use crate::count::Count;
 use crate::money::Dollars;
 use crate::play::{Kind, Played};
@@ -22,6 +21,9 @@ const CHECKOUTS: u128 = 1_000_000;
 const GB: u128 = 1 << 30;
 /// Hours in a month, as AWS's own calculator has them.
 const MONTH_H: u128 = 730;
+/// Write units a second that one partition takes. Source: Amazon DynamoDB Developer Guide,
+/// "Designing partition keys to distribute your workload".
+const PARTITION_WRITE_UNITS: u64 = 1_000;
 /// How often `reconcile` reads the table in a month.
 const RECONCILIATIONS: u128 = 2 * MONTH_H / 24;
 /// Read units of reading a gigabyte, eventually consistent.
@@ -154,10 +156,9 @@ fn alarms() -> usize {
     template.expect("the template can be read").matches("Type: AWS::CloudWatch::Alarm").count()
 }
 
-/// The tables of docs/scaling.md: what one checkout writes where, and how many fit a second.
+/// The table of docs/scaling.md: what one checkout writes where, and how many fit a second.
 #[must_use]
-pub fn scaling(played: &[Played], settings: &Settings) -> String {
-    let partition = settings.limit("partition_write_units_s");
+pub fn scaling(played: &[Played]) -> String {
     let mut table =
         "| checkout | write units in the booking's partition | a second on one booking \
                      | write units in the index | a second through its shards \
@@ -170,13 +171,13 @@ pub fn scaling(played: &[Played], settings: &Settings) -> String {
         let _ = writeln!(
             table,
             "| {checkout} | {of_booking} | {} | {} | {} | {} |",
-            partition / of_booking.max(1),
+            PARTITION_WRITE_UNITS / of_booking.max(1),
             count.index_write_units,
-            partition * shards / count.index_write_units.max(1),
+            PARTITION_WRITE_UNITS * shards / count.index_write_units.max(1),
             count.stream_records,
         );
     }
-    format!("{table}\n{}", capacity::tables(played, settings))
+    table
 }
 
 /// The text of a page with these tables in their place.

@@ -11,7 +11,7 @@ use costs::settings::{Settings, root};
 /// Plays a checkout of each kind and tells what AWS would bill.
 #[derive(Parser)]
 struct Command {
-    /// Other prices, assumptions and limits than those of docs/costs.yaml
+    /// Other prices and assumptions than those of docs/costs.yaml
     #[arg(long)]
     settings: Option<PathBuf>,
     /// Replaces one of them, such as `dynamodb_write_units_million=1.25`; may be given many times
@@ -44,8 +44,7 @@ fn run(command: &Command) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let played = runtime.block_on(play_all(&settings));
-    let (costs, scaling) =
-        (document::costs(&played, &settings), document::scaling(&played, &settings));
+    let (costs, scaling) = (document::costs(&played, &settings), document::scaling(&played));
     if command.write {
         put(&root().join("docs/costs.md"), &costs)?;
         put(&root().join("docs/scaling.md"), &scaling)?;

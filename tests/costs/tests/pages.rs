@@ -15,5 +15,5 @@ async fn the_tables_of_the_pages_are_what_this_code_costs() {
     let settings = Settings::of_project().unwrap();
     let played = play_all(&settings).await;
     check("docs/costs.md", &costs(&played, &settings));
-    check("docs/scaling.md", &scaling(&played, &settings));
+    check("docs/scaling.md", &scaling(&played));
 }
