@@ -17,7 +17,7 @@ FUZZ_TARGETS ?=
 # How many seeds `make simulate` plays, and the document that gets the figures, if any.
 SEEDS ?= 1000
 INTO ?=
-# Prices and assumptions that `make costs` replaces, as name=value, and whether it writes the pages.
+# Prices, assumptions and limits that `make costs` and `make plan` replace, as name=value, and whether it writes the pages.
 SET ?=
 WRITE ?=
 # The tests over HTTP that hold at every gateway. `test-rust` runs them at WeChat Pay.
@@ -28,7 +28,7 @@ BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/latchpay
 
 .PHONY: test lint fmt fmt-check build test-rust test-gateways guards-stand template readme \
 	sdk-clients schemathesis browser pictures smoke lambda sam-build watch simulate model guards \
-	costs bench instructions soak fuzz deny demo run clean-data
+	costs plan bench instructions soak fuzz deny demo run clean-data
 
 test: fmt-check lint build test-rust test-gateways guards-stand template readme sdk-clients \
 	schemathesis browser smoke deny
@@ -111,7 +111,11 @@ model:
 costs:
 	$(CARGO) run $(CARGO_FLAGS) -p costs -- $(addprefix --set ,$(SET)) $(if $(WRITE),--write)
 
-# How fast and how small the functions are: see docs/performance.md, which this writes.
+# How much the design carries, and what a wanted load needs: see docs/scaling.md.
+plan:
+	$(CARGO) run $(CARGO_FLAGS) -p costs -- --plan $(addprefix --set ,$(SET))
+
+# How fast and how small it is: see docs/performance.md, which this writes.
 bench:
 	PYTHON=$(PYTHON) CARGO="$(CARGO)" sh scripts/bench.sh $(LAMBDA_VENV)
 

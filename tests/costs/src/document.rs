@@ -6,28 +6,41 @@ use std::path::Path;
 
 use store::schema::DUE_SHARDS;
 
+use crate::capacity::busy_ms;
 use crate::count::Count;
 use crate::money::Dollars;
 use crate::play::{Kind, Played};
 use crate::settings::{Settings, root};
 
-/// Where a page's tables stand.
-const BEGIN: &str = "<!-- counted: begin -->\n";
-/// Where they end.
-const END: &str = "<!-- counted: end -->";
 /// What the tables of money are for.
 const CHECKOUTS: u128 = 1_000_000;
 /// Bytes in a gigabyte, as AWS bills them.
 const GB: u128 = 1 << 30;
 /// Hours in a month, as AWS's own calculator has them.
 const MONTH_H: u128 = 730;
-/// Write units a second that one partition takes. Source: Amazon DynamoDB Developer Guide,
-/// "Designing partition keys to distribute your workload".
-const PARTITION_WRITE_UNITS: u64 = 1_000;
 /// How often `reconcile` reads the table in a month.
 const RECONCILIATIONS: u128 = 2 * MONTH_H / 24;
 /// Read units of reading a gigabyte, eventually consistent.
 const READ_UNITS_GB: u128 = GB / 4_096 / 2;
+
+/// Where the tables of a page stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// What was counted.
+    Counted,
+    /// What the design carries.
+    Capacity,
+}
+
+impl Place {
+    /// The lines before and after it.
+    const fn marks(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Counted => ("<!-- counted: begin -->\n", "<!-- counted: end -->"),
+            Self::Capacity => ("<!-- capacity: begin -->\n", "<!-- capacity: end -->"),
+        }
+    }
+}
 
 /// The tables of docs/costs.md.
 #[must_use]
@@ -107,9 +120,7 @@ fn prices_of(count: &Count, settings: &Settings) -> [Dollars; 7] {
 fn billed_mb_ms(count: &Count, settings: &Settings) -> u128 {
     let assume = |name| u128::from(settings.assume(name));
     let runs = u128::from(count.invocations());
-    let warm_ms = runs * assume("handler_ms")
-        + u128::from(count.store_calls) * assume("store_call_ms")
-        + u128::from(count.gateway_calls) * assume("gateway_call_ms");
+    let warm_ms = u128::from(busy_ms(count, settings));
     let cold_ms = runs * assume("cold_starts_per_thousand") * assume("cold_start_ms");
     (warm_ms + cold_ms / 1_000) * assume("memory_mb")
 }
@@ -158,7 +169,8 @@ fn alarms() -> usize {
 
 /// The table of docs/scaling.md: what one checkout writes where, and how many fit a second.
 #[must_use]
-pub fn scaling(played: &[Played]) -> String {
+pub fn scaling(played: &[Played], settings: &Settings) -> String {
+    let partition_write_units = settings.limit("partition_write_units");
     let mut table =
         "| checkout | write units in the booking's partition | a second on one booking \
                      | write units in the index | a second through its shards \
@@ -171,31 +183,32 @@ pub fn scaling(played: &[Played]) -> String {
         let _ = writeln!(
             table,
             "| {checkout} | {of_booking} | {} | {} | {} | {} |",
-            PARTITION_WRITE_UNITS / of_booking.max(1),
+            partition_write_units / of_booking.max(1),
             count.index_write_units,
-            PARTITION_WRITE_UNITS * shards / count.index_write_units.max(1),
+            partition_write_units * shards / count.index_write_units.max(1),
             count.stream_records,
         );
     }
     table
 }
 
-/// The text of a page with these tables in their place.
+/// The text of a page with these tables in the place of that name.
 ///
 /// # Panics
 /// If the page has no place for them.
 #[must_use]
-pub fn with_tables(page: &str, tables: &str) -> String {
-    let (before, rest) = page.split_once(BEGIN).expect("the page has a place for tables");
-    let (_, after) = rest.split_once(END).expect("the place has an end");
-    format!("{before}{BEGIN}{tables}{END}{after}")
+pub fn with_tables(page: &str, place: Place, tables: &str) -> String {
+    let (begin, end) = place.marks();
+    let (before, rest) = page.split_once(begin).expect("the page has a place for tables");
+    let (_, after) = rest.split_once(end).expect("the place has an end");
+    format!("{before}{begin}{tables}{end}{after}")
 }
 
 /// Puts tables into the page at `path`.
 ///
 /// # Errors
 /// A line that says why not.
-pub fn put(path: &Path, tables: &str) -> Result<(), String> {
+pub fn put(path: &Path, place: Place, tables: &str) -> Result<(), String> {
     let page = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    std::fs::write(path, with_tables(&page, tables)).map_err(|error| error.to_string())
+    std::fs::write(path, with_tables(&page, place, tables)).map_err(|error| error.to_string())
 }

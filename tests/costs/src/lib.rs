@@ -5,6 +5,7 @@
 //! out the same at each run: clock, randomness and seed are given. What cannot be counted is
 //! assumed, by name, in the same file as the prices.
 
+pub mod capacity;
 pub mod count;
 pub mod document;
 pub mod money;

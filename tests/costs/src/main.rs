@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use costs::document::{self, put};
+use costs::capacity::capacity;
+use costs::document::{self, Place, put};
 use costs::play::play_all;
 use costs::settings::{Settings, root};
 
@@ -20,6 +21,9 @@ struct Command {
     /// Puts the tables into docs/costs.md and docs/scaling.md
     #[arg(long)]
     write: bool,
+    /// Tells only how much the design carries, and what a wanted load needs
+    #[arg(long, conflicts_with = "write")]
+    plan: bool,
 }
 
 fn main() -> ExitCode {
@@ -44,11 +48,18 @@ fn run(command: &Command) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let played = runtime.block_on(play_all(&settings));
-    let (costs, scaling) = (document::costs(&played, &settings), document::scaling(&played));
-    if command.write {
-        put(&root().join("docs/costs.md"), &costs)?;
-        put(&root().join("docs/scaling.md"), &scaling)?;
+    let carries = capacity(&played, &settings);
+    if command.plan {
+        println!("{carries}");
+        return Ok(());
     }
-    println!("{costs}\n### How many fit\n\n{scaling}");
+    let costs = document::costs(&played, &settings);
+    let scaling = document::scaling(&played, &settings);
+    if command.write {
+        put(&root().join("docs/costs.md"), Place::Counted, &costs)?;
+        put(&root().join("docs/scaling.md"), Place::Counted, &scaling)?;
+        put(&root().join("docs/scaling.md"), Place::Capacity, &carries)?;
+    }
+    println!("{costs}\n### How many fit\n\n{scaling}\n### What it carries\n\n{carries}");
     Ok(())
 }

@@ -19,6 +19,8 @@ pub struct Settings {
     pub prices: BTreeMap<String, Dollars>,
     /// Assumptions by name, in the unit that the name ends in.
     pub assumed: BTreeMap<String, u64>,
+    /// Limits by name, in the unit that the name ends in.
+    pub limits: BTreeMap<String, u64>,
 }
 
 impl Settings {
@@ -39,7 +41,7 @@ impl Settings {
         Self::read(&root().join("docs/costs.yaml"))
     }
 
-    /// Replaces one price or assumption by `name=value`.
+    /// Replaces one price, assumption or limit by `name=value`.
     ///
     /// # Errors
     /// A line: there is none of that name, or that is no value of it.
@@ -49,10 +51,10 @@ impl Settings {
             *price = Dollars::parse(value).ok_or(format!("{value} is no plain decimal"))?;
             return Ok(());
         }
-        let Some(assumed) = self.assumed.get_mut(name) else {
-            return Err(format!("there is no price and no assumption {name}"));
+        let Some(number) = self.assumed.get_mut(name).or_else(|| self.limits.get_mut(name)) else {
+            return Err(format!("there is no price, no assumption and no limit {name}"));
         };
-        *assumed = value.parse().map_err(|_| format!("{value} is no whole number"))?;
+        *number = value.parse().map_err(|_| format!("{value} is no whole number"))?;
         Ok(())
     }
 
@@ -73,6 +75,15 @@ impl Settings {
     pub fn assume(&self, name: &str) -> u64 {
         *self.assumed.get(name).unwrap_or_else(|| panic!("there is no assumption {name}"))
     }
+
+    /// The limit of that name.
+    ///
+    /// # Panics
+    /// If the file lacks it.
+    #[must_use]
+    pub fn limit(&self, name: &str) -> u64 {
+        *self.limits.get(name).unwrap_or_else(|| panic!("there is no limit {name}"))
+    }
 }
 
 /// The project's folder.
@@ -87,12 +98,14 @@ mod tests {
     use crate::money::Dollars;
 
     #[test]
-    fn every_price_and_every_assumption_can_be_replaced_by_its_name() {
+    fn every_price_assumption_and_limit_can_be_replaced_by_its_name() {
         let mut settings = Settings::of_project().unwrap();
         settings.set("dynamodb_write_units_million=1.25").unwrap();
         assert_eq!(settings.price("dynamodb_write_units_million"), Dollars::parse("1.25").unwrap());
         settings.set("poll_every_s=5").unwrap();
         assert_eq!(settings.assume("poll_every_s"), 5);
+        settings.set("functions_at_once=2000").unwrap();
+        assert_eq!(settings.limit("functions_at_once"), 2_000);
         for wrong in ["poll_every_s", "poll_every_s=-1", "poll_every_s=0.5", "nothing=1"] {
             settings.set(wrong).unwrap_err();
         }
