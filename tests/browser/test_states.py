@@ -5,7 +5,7 @@ from conftest import PHONE
 from looks import check_looks
 from playwright.sync_api import expect
 from stack import until
-from states import STATES, open_window, placeholder, with_code
+from states import STATES, open_window, order_elsewhere, placeholder, with_code
 
 # The most that a page may send before it is seen, in bytes.
 WEIGHT_MAX = 60_000
@@ -73,20 +73,34 @@ def test_the_laptops_own_pages_look_right(stack, shop, path):
     check_looks(page)
 
 
+def go_while_the_order_is_made(window, ask):
+    """Reloads the page before it hears of the order that it asked for."""
+    made = []
+    window.page.route("**/quotes", lambda route: made.append(route.fetch()))
+    ask()
+    # The window is asked something, because routes are served while it answers.
+    until("the order is made", lambda: window.page.evaluate("1") and made)
+    window.page.unroute_all(behavior="ignoreErrors")
+    window.reload()
+
+
 def test_an_order_that_was_made_while_its_page_was_reloaded_is_this_windows(stack, shop):
     booking_id, window = open_window(stack, shop)
     window.until("placeholder")
-
-    # The answer never gets there, as when a page goes while it waits.
-    made = []
-    window.page.route("**/quotes", lambda route: made.append(route.fetch()))
-    window.choose(4)
-    # The window is asked something, because routes are served while it answers.
-    until("the order is made", lambda: window.page.evaluate("1") and made)
+    go_while_the_order_is_made(window, lambda: window.choose(4))
     assert stack.booking(booking_id)["live_order"]["quantity"] == 4
-    window.page.unroute_all(behavior="ignoreErrors")
-    window.reload().until("placeholder")
+    window.until("placeholder")
     expect(window.page.locator("#quantity")).to_have_value("4")
+
+
+def test_an_order_that_was_taken_back_while_its_page_was_reloaded_is_this_windows(stack, shop):
+    booking_id, window = open_window(stack, shop)
+    window.until("placeholder")
+    order_elsewhere(stack, booking_id)
+    window.until("replaced")
+    go_while_the_order_is_made(window, lambda: window.press("make_mine"))
+    assert stack.booking(booking_id)["live_order"]["quantity"] == 1
+    window.until("placeholder")
 
 
 def expect_painted(page):

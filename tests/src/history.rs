@@ -1,4 +1,5 @@
-//! Bookings with a long history, made beneath the API: a thousand orders by requests take a while.
+//! Bookings with a long history, made beneath the API, because a thousand orders by requests take a
+//! while; and what is stored of them.
 
 use domain::booking::{EndReason, OrderStatus};
 use domain::change::{Change, Ending};
@@ -9,7 +10,9 @@ use domain::product::Product;
 use domain::quote::{Quote, price};
 use local::stack::TABLE;
 use runtime::deps::Deps;
+use serde_json::{Value, json};
 use store::Store;
+use store::schema::PK;
 
 use crate::{Window, World};
 
@@ -35,6 +38,17 @@ pub async fn booking_after(world: &World, customer: &str, product: &str, orders:
         booking = change.booking;
     }
     window
+}
+
+/// Everything in one partition of the table, in DynamoDB's JSON, in the order of the sort keys.
+#[must_use]
+pub fn stored_in(world: &World, partition: &str) -> Vec<Value> {
+    let request = json!({
+        "TableName": TABLE,
+        "KeyConditionExpression": format!("{PK} = :pk"),
+        "ExpressionAttributeValues": { ":pk": { "S": partition } },
+    });
+    world.stack.embedded.query(&request).unwrap().into_iter().map(Value::Object).collect()
 }
 
 fn add_next_order(change: &mut Change, product: &Product, env: Env<'_>) {

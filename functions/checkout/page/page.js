@@ -346,8 +346,17 @@ async function askQuote(agreed) {
   const { kind, base } = model.intent;
   const wanted = model.product.flow === "instant" ? { quantity, gateway } : { quantity };
   const attempt = JSON.stringify([wanted, kind, base]);
+  const makesOrder = model.product.flow === "order_first";
+  if (makesOrder) {
+    // The order is this window's, even if the page goes before it hears of it.
+    model.attempted = agreed ?? agreedNow();
+    keepAll();
+  }
   const answer = await server.quote(wanted, memory.attemptKey(attempt));
-  if (!isWorthRepeating(answer)) memory.endAttempt(attempt);
+  if (!isWorthRepeating(answer)) {
+    memory.endAttempt(attempt);
+    if (makesOrder) model.attempted = null;
+  }
   if (answer.kind !== "ok") return answer;
   model.confirmedAt = clock.now();
   model.reachable = true;
@@ -364,12 +373,8 @@ async function askQuote(agreed) {
 // Has the price of what is chosen asked for, where a flow does so before anything is pressed.
 function ensureOffer() {
   if (!needsOffer() || model.problem) return;
-  // The order is this window's, even if the page goes before it hears of it.
-  if (model.product.flow === "order_first") model.attempted = agreedNow();
-  keepAll();
   const asking = run("quote", async () => {
     const answer = await askQuote(null);
-    if (!isWorthRepeating(answer)) model.attempted = null;
     if (answer.kind !== "ok") await tell(answer, ensureOffer);
   });
   quoting = asking.finally(() => {

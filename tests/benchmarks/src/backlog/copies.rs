@@ -2,7 +2,8 @@
 
 use local::stack::TABLE;
 use serde_json::{Value, json};
-use store::schema::{DUE_AT, DUE_SHARD, DUE_SHARDS, PK, SK, TASK};
+use store::schema::{DUE_AT, DUE_SHARD, DUE_SHARDS, SK, TASK};
+use tests::history::stored_in;
 use tests::{Window, World};
 
 /// How many bookings are put at once.
@@ -125,10 +126,5 @@ fn is_raised(item: &Value) -> bool {
 
 /// All items of a booking.
 fn items(world: &World, key: &str) -> Vec<Value> {
-    let request = json!({
-        "TableName": TABLE,
-        "KeyConditionExpression": format!("{PK} = :pk"),
-        "ExpressionAttributeValues": { ":pk": { "S": format!("booking#{key}") } },
-    });
-    world.stack.embedded.query(&request).unwrap().into_iter().map(Value::Object).collect()
+    stored_in(world, &format!("booking#{key}"))
 }

@@ -5,11 +5,10 @@
 //! repeated here.
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector,
+    http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use embedded::EmbeddedStore;
 use serde_json::{Map, Value};
@@ -17,20 +16,9 @@ use serde_json::{Map, Value};
 /// For `Options::wrap_store`: the store without those tokens.
 #[must_use]
 pub fn without_tokens(store: EmbeddedStore) -> SharedHttpClient {
-    SharedHttpClient::new(Tokenless(store))
-}
-
-#[derive(Debug)]
-struct Tokenless(EmbeddedStore);
-
-impl HttpClient for Tokenless {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(Stripping(self.0.http_connector(settings, components)))
-    }
+    http_client_fn(move |settings, components| {
+        SharedHttpConnector::new(Stripping(store.http_connector(settings, components)))
+    })
 }
 
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use local::stack::TABLE;
 use serde_json::{Value, json};
 use store::schema::PK;
+use tests::history::stored_in;
 use tests::{Window, World};
 
 /// How many bookings are put at once.
@@ -16,24 +17,14 @@ const BOOKINGS_PER_IMPORT: u32 = 10_000;
 pub fn add_bookings(world: &World, window: &Window, customer: &str, count: u32) {
     let booking_id = window.booking_id();
     let key = booking_id.key();
-    let mut copied = items(world, &format!("booking#{key}"));
-    copied.extend(items(world, &format!("customer#{customer}")));
+    let mut copied = stored_in(world, &format!("booking#{key}"));
+    copied.extend(stored_in(world, &format!("customer#{customer}")));
     assert!(copied.len() >= 2, "{copied:?}");
     let numbers: Vec<u32> = (0..count).collect();
     for numbers in numbers.chunks(BOOKINGS_PER_IMPORT as usize) {
         let copies = numbers.iter().flat_map(|number| copied.iter().map(|it| copy(it, *number)));
         world.stack.embedded.import(TABLE, copies.collect()).unwrap();
     }
-}
-
-/// All items of a partition.
-fn items(world: &World, partition: &str) -> Vec<Value> {
-    let request = json!({
-        "TableName": TABLE,
-        "KeyConditionExpression": format!("{PK} = :pk"),
-        "ExpressionAttributeValues": { ":pk": { "S": partition } },
-    });
-    world.stack.embedded.query(&request).unwrap().into_iter().map(Value::Object).collect()
 }
 
 /// The item in another partition, whose name is as long.

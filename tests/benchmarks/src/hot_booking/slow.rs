@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector,
+    http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use local::stack::WrapStore;
 
 /// How long things take.
@@ -39,8 +38,12 @@ impl Slow {
     pub fn wrap_store(&self, other: WrapStore) -> WrapStore {
         let slow = self.clone();
         Arc::new(move |store| {
-            let client = Client { inner: other(store), slow: slow.clone() };
-            slow.0.client.get_or_init(|| SharedHttpClient::new(client)).clone()
+            let (beneath, way) = (other(store), slow.clone());
+            let client = http_client_fn(move |settings, components| {
+                let inner = beneath.http_connector(settings, components);
+                SharedHttpConnector::new(Connector { inner, slow: way.clone() })
+            });
+            slow.0.client.get_or_init(|| client).clone()
         })
     }
 
@@ -68,23 +71,6 @@ impl Slow {
     #[must_use]
     pub fn updates_refused(&self) -> u64 {
         self.0.updates_refused.load(Ordering::Relaxed)
-    }
-}
-
-#[derive(Debug)]
-struct Client {
-    inner: SharedHttpClient,
-    slow: Slow,
-}
-
-impl HttpClient for Client {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(Connector { inner, slow: self.slow.clone() })
     }
 }
 
