@@ -418,9 +418,9 @@ async fn money_that_arrives_between_the_last_question_and_the_close_ends_the_ord
         world.clock.set(time(&made["order"]["pay_by"]));
         let status = if ways().closes_at_pay_by { "expired" } else { status };
         // The question is answered, and while its answer is on the way the code is paid.
-        faults(&world, json!({ "call_delay_ms": 300 })).await;
+        faults(&world, json!({ "call_delay_ms": 1_000 })).await;
         let paying = async {
-            tokio::time::sleep(Duration::from_millis(150)).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
             let body = json!({
                 "code_url": made["payment"]["code_url"],
                 "amount": { "amount": amount, "currency": "CNY" },

@@ -607,7 +607,7 @@ async fn silence() -> (TcpListener, String) {
 
 #[tokio::test]
 async fn a_notification_whose_store_hangs_is_to_be_sent_again() {
-    let lambda = Lambda::start(folder(), Duration::from_secs(2)).await.unwrap();
+    let lambda = Lambda::start(folder(), Duration::from_secs(5)).await.unwrap();
     let functions = lambda.url.clone();
     let world = World::start_with(|options| {
         for_binaries(options);
