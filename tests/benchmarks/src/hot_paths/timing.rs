@@ -11,8 +11,8 @@ use crate::hot_paths::path::EVERY;
 use crate::hot_paths::scene::Scene;
 use crate::part::Size;
 
-/// How often criterion resamples for the intervals that it prints, which are not looked at here: the
-/// page has the quartiles of the samples themselves. It warns of fewer.
+/// How often criterion resamples for the intervals that it prints; it warns of fewer. The page has
+/// the quartiles of the samples themselves.
 const RESAMPLES: usize = 1_001;
 
 /// What one run of each path took in each sample, in nanoseconds, in the order of [`EVERY`].
