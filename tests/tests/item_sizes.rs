@@ -261,7 +261,9 @@ async fn store_unmatched(store: &Store, ids: &Ids) {
     let refund = largest_refund(ids, payment, "t".repeat(ID_LEN_MAX));
     let event = Event::payment_refunded(&booking.booking_id, Some(&order.order_id), &refund);
     let (booking_id, gateway) = (booking.booking_id.clone(), gateway_name(0));
-    let unmatched = Unmatched { booking_id, version: u64::MAX - 1, gateway, refund };
+    let own_task = Some(ids.unmatched_task(payment.payment_id.as_str(), &refund.transaction_id));
+    let version = u64::MAX - 1;
+    let unmatched = Unmatched { booking_id, version, gateway, refund, own_task };
     let task = largest_tasks(&booking).pop().unwrap();
     store.commit_unmatched(&unmatched, &task, "unmatched").await.unwrap();
     let mut change = UnmatchedChange::of(&unmatched);

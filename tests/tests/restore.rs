@@ -1,12 +1,17 @@
 //! The table is restored from a backup while the gateways have gone on: docs/restoring.md.
 
+use domain::booking::{RefundStatus, Unmatched};
+use jiff::Timestamp;
+use local::client::Reply;
 use local::lambda::invocation_path;
 use serde_json::{Value, json};
 use tests::books::fen;
-use tests::quiet::{at_gateway, owed, quiet_world, refund_of, tell};
+use tests::quiet::{at_gateway, owed, quiet_world, refund_of, tell, until_refunds_ended};
 use tests::{Window, World, expect, gateway, order_in, text};
 
 const DAY_S: i64 = 86_400;
+/// How often the worker may have to be called until nothing is left to do.
+const ROUNDS_MAX: u32 = 40;
 
 /// Pays a code, whatever became of it, and has its notification arrive.
 async fn pay_and_tell(world: &World, made: &Value) -> Value {
@@ -20,10 +25,45 @@ async fn held(world: &World, made: &Value) -> i64 {
 }
 
 /// A quote in `instant` that is the same whenever it is asked for: its code is made with it.
-async fn keyed(window: &Window) -> Value {
+async fn keyed(window: &Window) -> Reply {
     let body = json!({ "quantity": 2, "gateway": gateway() });
     let reply = window.quote_keyed(&body, "same-request").await;
-    tests::gateway::scanned(&window.client, reply).await.body
+    tests::gateway::scanned(&window.client, reply).await
+}
+
+/// Runs the worker until nothing is left to do.
+async fn until_nothing_is_left(world: &World, made: &Value) {
+    for _ in 0..ROUNDS_MAX {
+        world.settle().await;
+        until_refunds_ended(world, made).await;
+        if !world.has_work().await {
+            return;
+        }
+        world.clock.advance_s(3_600);
+    }
+    panic!("still to do: {:?}", world.due_by(Timestamp::MAX).await);
+}
+
+/// What is stored of a paid code's money as matching no payment.
+async fn unmatched(world: &World, window: &Window, made: &Value, paid: &Value) -> Unmatched {
+    let (booking_id, payment) = (window.booking_id(), text(&made["payment"]["payment_id"]));
+    let transaction = text(&paid["transaction_id"]);
+    let store = &world.stack.deps.store;
+    store.unmatched(booking_id.key(), &payment, &transaction).await.unwrap().unwrap()
+}
+
+/// The money bought nothing and has gone back once, and every record of it says so.
+async fn check_gone_back_once(world: &World, window: &Window, made: &Value, paid: &Value) {
+    until_nothing_is_left(world, made).await;
+    assert_eq!(window.look().await["status"], "pending_payment");
+    let refunds = at_gateway(world, made).await;
+    assert_eq!((refunds.len(), held(world, made).await), (1, 0), "{refunds:#?}");
+    let beside = unmatched(world, window, made, paid).await.refund;
+    assert_eq!((beside.status, beside.attention), (RefundStatus::Succeeded, None));
+    let of_order = refund_of(window, made).await;
+    assert_eq!(of_order["status"], "succeeded", "{of_order:#}");
+    let waiting = world.stack.deps.store.attention_of(&window.booking_id()).await.unwrap();
+    assert_eq!(waiting, vec![]);
 }
 
 #[tokio::test]
@@ -106,7 +146,7 @@ async fn a_request_repeated_after_the_restore_finds_its_payment_which_is_applied
     let backup = world.back_up().await;
     // The lost order was the booking's second one; made again, it is the first.
     expect(201, window.quote_at(1, gateway()).await);
-    let made = keyed(&window).await;
+    let made = keyed(&window).await.body;
     let paid = pay_and_tell(&world, &made).await;
     world.restore(backup).await;
     keyed(&window).await;
@@ -125,20 +165,28 @@ async fn money_told_of_before_the_request_is_repeated_goes_back_and_buys_nothing
     let world = quiet_world().await;
     let window = world.booking_of("alice", "desk-instant").await;
     let backup = world.back_up().await;
-    let made = keyed(&window).await;
+    let made = keyed(&window).await.body;
     let paid = pay_and_tell(&world, &made).await;
     world.restore(backup).await;
     tell(&world, &paid["transaction_id"]).await;
     keyed(&window).await;
-    world.clock.advance_s(60);
-    for _ in 0..4 {
-        world.settle().await;
-        world.clock.advance_s(3_600);
-    }
-    assert_eq!(window.look().await["status"], "pending_payment");
+    check_gone_back_once(&world, &window, &made, &paid).await;
+}
+
+#[tokio::test]
+async fn money_that_went_back_before_the_request_is_repeated_is_not_given_back_again() {
+    let world = quiet_world().await;
+    let window = world.booking_of("alice", "desk-instant").await;
+    let backup = world.back_up().await;
+    let made = keyed(&window).await.body;
+    let paid = pay_and_tell(&world, &made).await;
+    world.restore(backup).await;
+    world.clock.advance_s(600);
+    tell(&world, &paid["transaction_id"]).await;
+    until_nothing_is_left(&world, &made).await;
     assert_eq!(held(&world, &made).await, 0);
-    let refunds = at_gateway(&world, &made).await;
-    assert_eq!(refunds.len(), 1, "{refunds:#?}");
+    keyed(&window).await;
+    check_gone_back_once(&world, &window, &made, &paid).await;
 }
 
 /// A booking that the backup does not have, and one whose order it does not have: both paid and

@@ -87,6 +87,11 @@ async fn give_back(
     let mut outcome = RefundOutcome::NotFound;
     if !untouched {
         outcome = gateway_calls::query_refund(deps, gateway, &request).await;
+        if outcome == RefundOutcome::NotFound
+            && let Some(beside) = beside(deps, holder, refund).await?
+        {
+            return follow(deps, task, holder, refund, &beside).await;
+        }
     }
     let came_to_nothing =
         outcome == RefundOutcome::NotFound && refund.status == RefundStatus::Submitted;
@@ -100,6 +105,43 @@ async fn give_back(
         return Ok(Outcome::RetryFrom(until));
     }
     Ok(settled)
+}
+
+/// The refund of the same money among what matches no payment; `None` for that refund itself. There
+/// is one where the money was told of before its order, lost by a restore from a backup, was made
+/// again. It came first and has a number of its own. A refund that was tried and failed under its
+/// own number goes on under that.
+async fn beside(deps: &Deps, holder: &Holder, refund: &Refund) -> Result<Option<Refund>, Problem> {
+    let Holder::Order(loaded, _) = holder else { return Ok(None) };
+    if !refund.failed_attempts.is_empty() {
+        return Ok(None);
+    }
+    let (key, payment) = (loaded.booking.booking_id.key(), refund.payment_id.as_str());
+    let unmatched = deps.store.unmatched(key, payment, &refund.transaction_id).await?;
+    Ok(unmatched.map(|unmatched| unmatched.refund))
+}
+
+/// The money of a refund goes back by the one beside it, and by that alone: two numbers at a
+/// gateway would be two refunds.
+async fn follow(
+    deps: &Deps,
+    task: &Task,
+    holder: &Holder,
+    refund: &Refund,
+    beside: &Refund,
+) -> Result<Outcome, Problem> {
+    match beside.status {
+        RefundStatus::Succeeded => {
+            // By the same attempt, so that what is told of its success is told once.
+            let followed = Refund { attempt: beside.attempt, ..refund.clone() };
+            record(deps, task, holder, &followed, Some(RefundNews::Succeeded)).await?;
+            Ok(Outcome::Done)
+        }
+        RefundStatus::Submitted => Ok(Outcome::Wait(next_poll(deps.now(), refund))),
+        // A person is called for that one already.
+        RefundStatus::NeedsAttention => Ok(Outcome::Wait(after(deps.now(), STUCK_S))),
+        RefundStatus::Due => Ok(Outcome::Retry),
+    }
 }
 
 async fn load(

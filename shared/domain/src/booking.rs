@@ -488,4 +488,9 @@ pub struct Unmatched {
     pub gateway: GatewayName,
     /// The refund of what was captured.
     pub refund: Refund,
+    /// What names its task in place of the first attempt's id, by which an order's refund of the
+    /// same money has its task. Absent in items of earlier releases: there it is that id all the
+    /// same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_task: Option<RefundId>,
 }

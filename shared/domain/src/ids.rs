@@ -318,6 +318,14 @@ impl Ids {
         RefundId(self.derive("refund", &parts))
     }
 
+    /// What names the task that gives a captured transaction back while no payment is stored for
+    /// it: not the id of a refund, so that an order's refund of the same money has another task.
+    #[must_use]
+    pub fn unmatched_task(&self, payment_id: &str, transaction_id: &str) -> RefundId {
+        let parts = [payment_id.as_bytes(), transaction_id.as_bytes()];
+        RefundId(self.derive("unmatched", &parts))
+    }
+
     /// The echo as text, at most [`ECHO_LEN_MAX`] characters.
     #[must_use]
     pub fn seal_echo(&self, echo: &Echo) -> String {
@@ -452,6 +460,10 @@ mod tests {
         assert_eq!(
             ids().refund(payment_id.as_str(), "4200", 1).as_str(),
             "3496c3c9967b4f728be81d2780fb6828"
+        );
+        assert_eq!(
+            ids().unmatched_task(payment_id.as_str(), "4200").as_str(),
+            "0d03a91971b39e0be2d7b48c425f2c55"
         );
         assert_eq!(
             ids().seal_echo(&echo()),

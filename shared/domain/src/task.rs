@@ -24,7 +24,9 @@ pub enum TaskKind {
         payment_id: PaymentId,
         /// The transaction.
         transaction_id: String,
-        /// The first attempt's id: the task keeps it through all attempts.
+        /// The first attempt's id, or what unmatched money has in its place (see
+        /// [`Unmatched::own_task`](crate::booking::Unmatched::own_task)): the task keeps it
+        /// through all attempts.
         first_refund_id: RefundId,
     },
     /// Close a code at its gateway.

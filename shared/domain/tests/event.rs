@@ -81,6 +81,7 @@ fn a_refund_tells_when_its_money_is_back_and_at_no_other_news() {
                 version: 1,
                 gateway: WECHAT.clone(),
                 refund: refund.clone(),
+                own_task: None,
             };
             let order = Order { refunds: vec![refund], ..paid.clone() };
             let booking = with_live(pending(), order.clone());

@@ -162,7 +162,13 @@ fn what_only_a_refund_tells_of_was_captured_too() {
     let refund = second(refund(&payment_id, "tx", cny(1)));
     let booking_id = pending().booking_id;
     let mut figures = none();
-    figures.see_unmatched(&Unmatched { booking_id, version: 1, gateway: ALIPAY.clone(), refund });
+    figures.see_unmatched(&Unmatched {
+        booking_id,
+        version: 1,
+        gateway: ALIPAY.clone(),
+        refund,
+        own_task: None,
+    });
     let money = figures.money.remove(&*ALIPAY).unwrap();
     assert_eq!((money.captured, money.owed), (sums(&[3]), sums(&[3])));
 }

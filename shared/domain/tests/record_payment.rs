@@ -321,7 +321,7 @@ fn unmatched_money_is_stored_and_owed_back_whole() {
     let record = || record_unmatched(&booking.booking_id, &STRIPE, &payment_id, &captured, env(2));
     let (unmatched, task) = record();
     assert_eq!(record(), (unmatched.clone(), task.clone()));
-    let Unmatched { booking_id, version, gateway, refund } = unmatched;
+    let Unmatched { booking_id, version, gateway, refund, own_task } = unmatched;
     assert_eq!((booking_id, version, gateway), (booking.booking_id, 1, STRIPE.clone()));
     assert_eq!((refund.amount, refund.reason), (cny(77), RefundReason::Unmatched));
     assert_eq!((refund.status, refund.attempt), (RefundStatus::Due, 1));
@@ -330,7 +330,8 @@ fn unmatched_money_is_stored_and_owed_back_whole() {
     let kind = TaskKind::Refund {
         payment_id,
         transaction_id: "tx".to_owned(),
-        first_refund_id: refund.refund_id,
+        first_refund_id: own_task.clone().unwrap(),
     };
     assert_eq!(task.kind, kind);
+    assert_ne!(own_task, Some(refund.refund_id), "an order's refund has another task");
 }

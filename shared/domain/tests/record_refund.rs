@@ -8,7 +8,7 @@ use domain::change::Change;
 use domain::decide::record_payment::record_unmatched;
 use domain::decide::record_refund::{
     Foreign, ForeignKind, REFUND_ATTEMPTS_MAX, RefundNews, RefundOf, next_refund, record_foreign,
-    record_refund, record_unmatched_refund, refund_task_id,
+    record_refund, record_unmatched_refund, refund_task_id, unmatched_task_id,
 };
 use domain::ids::PaymentId;
 use domain::product::Kind;
@@ -304,8 +304,9 @@ fn unmatched_with(refund: Refund) -> Unmatched {
 fn unmatched_moneys_refund_moves_the_same_way() {
     for status in STATUSES {
         for news in all_news() {
+            // As an earlier release stored it: its task has the name that an order's has.
+            let unmatched = Unmatched { own_task: None, ..unmatched_with(refund_at(status, 2)) };
             let order = ended(order_with(refund_at(status, 2)), OrderStatus::Expired);
-            let unmatched = unmatched_with(refund_at(status, 2));
             let got = decided(&unmatched, |u| record_unmatched_refund(u, 2, &news, env(9)));
             let same = record(&active(), &order, 2, &news);
             assert_eq!(got.is_some(), same.is_some(), "{status:?} {news:?}");
@@ -324,6 +325,20 @@ fn unmatched_moneys_refund_moves_the_same_way() {
             assert_eq!(got.raised, expected.collect::<Vec<_>>());
         }
     }
+}
+
+#[test]
+fn unmatched_money_and_an_order_that_hold_the_same_refund_have_a_task_each() {
+    let refund = refund_at(RefundStatus::Due, 2);
+    let unmatched = unmatched_with(refund.clone());
+    let own = unmatched_task_id(&unmatched, env(9));
+    assert_ne!(own, refund_task_id(&refund, env(9)));
+    let next = |news| record_unmatched_refund(&unmatched, 2, &news, env(9)).unwrap();
+    assert_eq!(next(RefundNews::Succeeded).done, std::slice::from_ref(&own));
+    assert_eq!(next(flagged()).raised[0].attention_id, AttentionId::of_task(&own));
+    let back = Refund { status: RefundStatus::Succeeded, ..refund };
+    let reversed = record_unmatched_refund(&unmatched_with(back), 2, &failed(), env(9)).unwrap();
+    assert_eq!(reversed.tasks[0].id(), own);
 }
 
 /// Whether a change raises something under the name of the refund's task, and whether it clears it.

@@ -281,6 +281,7 @@ fn unmatched_money_is_released_the_same_way() {
                     version: 7,
                     gateway: WECHAT.clone(),
                     refund: refund.clone(),
+                    own_task: None,
                 };
                 let attention = waiting_refund(&refund, Record::Unmatched);
                 let got =

@@ -194,7 +194,8 @@ fn money_without_a_payment_is_told_without_an_order() {
     let payment_id = IDS.payment(&order(1, Kind::First).order_id, &ALIPAY, 1);
     let refund = Refund { paid_at: Some(t(1)), ..refund(&payment_id, "tx", cny(7)) };
     let booking_id = pending().booking_id;
-    let unmatched = Unmatched { booking_id, version: 1, gateway: ALIPAY.clone(), refund };
+    let unmatched =
+        Unmatched { booking_id, version: 1, gateway: ALIPAY.clone(), refund, own_task: None };
     let entries = timeline(Stored { unmatched: &[unmatched], ..NOTHING });
     let whats: Vec<_> = entries.iter().map(|it| it.what).collect();
     assert_eq!(whats, [What::PaymentCaptured, What::RefundDue]);

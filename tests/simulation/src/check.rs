@@ -12,7 +12,7 @@ use domain::booking::{
 };
 use domain::change::close_task;
 use domain::decide::Env;
-use domain::decide::record_refund::refund_task_id;
+use domain::decide::record_refund::{refund_task_id, unmatched_task_id};
 use domain::ids::Ids;
 use domain::money::Money;
 use domain::product::{Kind, LatePayment};
@@ -236,12 +236,12 @@ impl Step<'_> {
                 ensure(9, has(&id), || format!("{} is missing for {payment:?}", id.as_str()))?;
             }
             for refund in order.refunds.iter().filter(|refund| is_ours(refund)) {
-                let owed = matches!(refund.status, RefundStatus::Due | RefundStatus::Submitted);
-                let id = refund_task_id(refund, env);
-                ensure(9, !owed || has(&id), || format!("no task for {refund:?}"))?;
-                self.check_waiting(refund, &id)?;
+                self.check_owed(refund, &refund_task_id(refund, env))?;
             }
             self.check_foreign(order)?;
+        }
+        for one in &self.after.unmatched {
+            self.check_owed(&one.refund, &unmatched_task_id(one, env))?;
         }
         let dated = self.booking().live_order.iter().filter(|order| order.pay_by.is_some());
         for order in dated {
@@ -253,6 +253,14 @@ impl Step<'_> {
             ensure(9, ends, || format!("nothing will end {order:?}"))?;
         }
         Ok(())
+    }
+
+    /// Rule 9: what is owed has its task.
+    fn check_owed(&self, refund: &Refund, task: &TaskId) -> Checked {
+        let owed = matches!(refund.status, RefundStatus::Due | RefundStatus::Submitted);
+        let has_task = self.after.tasks.contains_key(task.as_str());
+        ensure(9, !owed || has_task, || format!("no task for {refund:?}"))?;
+        self.check_waiting(refund, task)
     }
 
     /// Rule 2: what waits for a person is on the list, or a person has taken it off; what is back

@@ -6,11 +6,11 @@ use crate::booking::{
 };
 use crate::change::{Change, Ending};
 use crate::decide::Env;
-use crate::decide::record_refund::refund_task;
+use crate::decide::record_refund::Holder;
 use crate::gateway::{Capture, GatewayName};
 use crate::ids::{BookingId, PaymentId};
 use crate::product::{Kind, LatePayment, Product};
-use crate::task::{Record, TRIES_AFRESH, Task, TaskId, TaskKind};
+use crate::task::{TRIES_AFRESH, Task, TaskId, TaskKind};
 use crate::term;
 
 /// What captured money does.
@@ -202,8 +202,8 @@ fn give_back(
         refund.paid_at = None;
     }
     let mut change = Change::of(booking);
-    let record = Record::Order { order_id: order.order_id.clone(), order_seq: order.seq };
-    change.tasks.push(refund_task(&booking.booking_id, record, &refund, env));
+    let holder = Holder::order(&booking.booking_id, &order, &refund, env);
+    change.tasks.push(holder.task(&refund, env));
     order.refunds.push(refund);
     change.put_back(order);
     if reason == RefundReason::LatePayment {
@@ -245,8 +245,13 @@ pub fn record_unmatched(
     env: Env<'_>,
 ) -> (Unmatched, Task) {
     let refund = new_refund(payment_id, capture, RefundReason::Unmatched, env);
-    let task = refund_task(booking_id, Record::Unmatched, &refund, env);
-    let unmatched =
-        Unmatched { booking_id: booking_id.clone(), version: 1, gateway: gateway.clone(), refund };
+    let unmatched = Unmatched {
+        booking_id: booking_id.clone(),
+        version: 1,
+        gateway: gateway.clone(),
+        refund,
+        own_task: Some(env.ids.unmatched_task(payment_id.as_str(), &capture.transaction_id)),
+    };
+    let task = Holder::unmatched(&unmatched, env).task(&unmatched.refund, env);
     (unmatched, task)
 }

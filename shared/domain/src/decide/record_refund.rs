@@ -151,16 +151,14 @@ pub fn record_refund(
     let next = next_refund(refund, of.attempt, news, env)?;
     let before = std::mem::replace(refund, next.clone());
     let mut change = Change::of(booking);
-    let record = Record::Order { order_id: order.order_id.clone(), order_seq: order.seq };
+    let holder = Holder::order(&booking.booking_id, &order, &next, env);
     match (before.is_settled(), next.is_settled()) {
-        (_, true) => change.done.push(refund_task_id(&next, env)),
-        (true, false) => {
-            change.tasks.push(refund_task(&booking.booking_id, record.clone(), &next, env));
-        }
+        (_, true) => change.done.push(holder.task_id()),
+        (true, false) => change.tasks.push(holder.task(&next, env)),
         (false, false) => {}
     }
-    change.raised.extend(newly_raised(&booking.booking_id, record, &before, &next, env));
-    change.cleared.extend(newly_cleared(&before, &next, env));
+    change.raised.extend(holder.newly_raised(&before, &next, env));
+    change.cleared.extend(holder.newly_cleared(&before, &next));
     if newly_back(&before, &next) {
         let order_id = Some(&order.order_id);
         change.events.push(Event::payment_refunded(&booking.booking_id, order_id, &next));
@@ -169,34 +167,80 @@ pub fn record_refund(
     Some(change)
 }
 
-/// What a refund's next state raises: a reason to look that is new, or that it now stands still.
-fn newly_raised(
-    booking_id: &BookingId,
+/// What holds a refund, and what names its task. An order and unmatched money may hold a refund of
+/// the same money after a restore from a backup: each has a task of its own.
+pub(super) struct Holder<'a> {
+    booking_id: &'a BookingId,
     record: Record,
-    before: &Refund,
-    next: &Refund,
-    env: Env<'_>,
-) -> Option<Attention> {
-    let stands_still = |refund: &Refund| refund.status == RefundStatus::NeedsAttention;
-    let is_new = next.attention != before.attention || stands_still(next) && !stands_still(before);
-    let reason = next.attention.clone().filter(|_| is_new)?;
-    Some(Attention {
-        attention_id: AttentionId::of_task(&refund_task_id(next, env)),
-        booking_id: booking_id.clone(),
-        subject: Subject::Refund,
-        record,
-        payment_id: next.payment_id.clone(),
-        transaction_id: Some(next.transaction_id.clone()),
-        amount: Some(next.amount),
-        reason,
-        since: env.now,
-    })
+    first_refund_id: RefundId,
 }
 
-/// What a refund's next state clears: there is no reason to look any more.
-fn newly_cleared(before: &Refund, next: &Refund, env: Env<'_>) -> Option<AttentionId> {
-    let is_over = before.attention.is_some() && next.attention.is_none();
-    is_over.then(|| AttentionId::of_task(&refund_task_id(next, env)))
+impl<'a> Holder<'a> {
+    /// An order that holds a refund.
+    pub(super) fn order(
+        booking_id: &'a BookingId,
+        order: &Order,
+        refund: &Refund,
+        env: Env<'_>,
+    ) -> Self {
+        let record = Record::Order { order_id: order.order_id.clone(), order_seq: order.seq };
+        Self { booking_id, record, first_refund_id: attempt_id(refund, 1, env) }
+    }
+
+    /// Unmatched money.
+    pub(super) fn unmatched(unmatched: &'a Unmatched, env: Env<'_>) -> Self {
+        let first_refund_id = unmatched.own_task.clone();
+        let first_refund_id =
+            first_refund_id.unwrap_or_else(|| attempt_id(&unmatched.refund, 1, env));
+        Self { booking_id: &unmatched.booking_id, record: Record::Unmatched, first_refund_id }
+    }
+
+    /// The task that gives the money back, whatever attempt it is at.
+    pub(super) fn task(&self, refund: &Refund, env: Env<'_>) -> Task {
+        Task {
+            booking_id: self.booking_id.clone(),
+            record: self.record.clone(),
+            kind: TaskKind::Refund {
+                payment_id: refund.payment_id.clone(),
+                transaction_id: refund.transaction_id.clone(),
+                first_refund_id: self.first_refund_id.clone(),
+            },
+            due_at: env.now,
+            tries: 0,
+            attention: None,
+        }
+    }
+
+    /// The name of that task.
+    fn task_id(&self) -> TaskId {
+        TaskId::refund(&self.first_refund_id)
+    }
+
+    /// What a refund's next state raises: a reason to look that is new, or that it now stands
+    /// still.
+    fn newly_raised(&self, before: &Refund, next: &Refund, env: Env<'_>) -> Option<Attention> {
+        let stands_still = |refund: &Refund| refund.status == RefundStatus::NeedsAttention;
+        let is_new =
+            next.attention != before.attention || stands_still(next) && !stands_still(before);
+        let reason = next.attention.clone().filter(|_| is_new)?;
+        Some(Attention {
+            attention_id: AttentionId::of_task(&self.task_id()),
+            booking_id: self.booking_id.clone(),
+            subject: Subject::Refund,
+            record: self.record.clone(),
+            payment_id: next.payment_id.clone(),
+            transaction_id: Some(next.transaction_id.clone()),
+            amount: Some(next.amount),
+            reason,
+            since: env.now,
+        })
+    }
+
+    /// What a refund's next state clears: there is no reason to look any more.
+    fn newly_cleared(&self, before: &Refund, next: &Refund) -> Option<AttentionId> {
+        let is_over = before.attention.is_some() && next.attention.is_none();
+        is_over.then(|| AttentionId::of_task(&self.task_id()))
+    }
 }
 
 /// Whether a refund's next state is the first to say that its money is back.
@@ -204,31 +248,16 @@ fn newly_back(before: &Refund, next: &Refund) -> bool {
     before.status != RefundStatus::Succeeded && next.status == RefundStatus::Succeeded
 }
 
-/// The task that gives a refund's money back, whatever attempt it is at.
-pub(super) fn refund_task(
-    booking_id: &BookingId,
-    record: Record,
-    refund: &Refund,
-    env: Env<'_>,
-) -> Task {
-    Task {
-        booking_id: booking_id.clone(),
-        record,
-        kind: TaskKind::Refund {
-            payment_id: refund.payment_id.clone(),
-            transaction_id: refund.transaction_id.clone(),
-            first_refund_id: attempt_id(refund, 1, env),
-        },
-        due_at: env.now,
-        tries: 0,
-        attention: None,
-    }
-}
-
-/// The name of that task.
+/// The name of the task that gives an order's refund back, whatever attempt it is at.
 #[must_use]
 pub fn refund_task_id(refund: &Refund, env: Env<'_>) -> TaskId {
     TaskId::refund(&attempt_id(refund, 1, env))
+}
+
+/// The name of the task that gives unmatched money back, whatever attempt it is at.
+#[must_use]
+pub fn unmatched_task_id(unmatched: &Unmatched, env: Env<'_>) -> TaskId {
+    Holder::unmatched(unmatched, env).task_id()
 }
 
 /// Records news of the refund of unmatched money; `None` if it changes nothing. Tasks and reasons
@@ -243,15 +272,14 @@ pub fn record_unmatched_refund(
     let Unmatched { booking_id, refund: before, .. } = unmatched;
     let next = next_refund(before, attempt, news, env)?;
     let mut change = UnmatchedChange::of(unmatched);
+    let holder = Holder::unmatched(unmatched, env);
     match (before.is_settled(), next.is_settled()) {
-        (_, true) => change.done.push(refund_task_id(&next, env)),
-        (true, false) => {
-            change.tasks.push(refund_task(booking_id, Record::Unmatched, &next, env));
-        }
+        (_, true) => change.done.push(holder.task_id()),
+        (true, false) => change.tasks.push(holder.task(&next, env)),
         (false, false) => {}
     }
-    change.raised.extend(newly_raised(booking_id, Record::Unmatched, before, &next, env));
-    change.cleared.extend(newly_cleared(before, &next, env));
+    change.raised.extend(holder.newly_raised(before, &next, env));
+    change.cleared.extend(holder.newly_cleared(before, &next));
     if newly_back(before, &next) {
         change.event = Some(Event::payment_refunded(booking_id, None, &next));
     }

@@ -7,7 +7,7 @@ use crate::attention::{Action, Attention, Audit, Subject};
 use crate::booking::{Booking, Order, Refund, RefundStatus, Unmatched};
 use crate::change::{Change, UnmatchedChange};
 use crate::decide::Env;
-use crate::decide::record_refund::{REFUND_ATTEMPTS_TOTAL_MAX, attempts_max, refund_task};
+use crate::decide::record_refund::{Holder, REFUND_ATTEMPTS_TOTAL_MAX, attempts_max};
 use crate::task::{TRIES_AFRESH, Task};
 use jiff::Timestamp;
 
@@ -78,10 +78,9 @@ pub fn release(
             let refund = refunds.find(|one| one.is_of(&attention.payment_id, transaction_id));
             let refund = refund.ok_or(NotReleased::NotStored)?;
             if let Some(next) = retried(refund, env.now)? {
-                *refund = next;
-                let record = attention.record.clone();
-                let task = refund_task(&booking.booking_id, record, refund, env);
-                change.tasks.push(afresh(task, env.now));
+                *refund = next.clone();
+                let holder = Holder::order(&booking.booking_id, &order, &next, env);
+                change.tasks.push(afresh(holder.task(&next, env), env.now));
                 change.put_back(order);
             }
         }
@@ -120,8 +119,7 @@ pub fn release_unmatched(
         Action::Resolve => {}
         Action::Retry => {
             if let Some(next) = retried(&unmatched.refund, env.now)? {
-                let record = attention.record.clone();
-                let task = refund_task(&unmatched.booking_id, record, &next, env);
+                let task = Holder::unmatched(unmatched, env).task(&next, env);
                 change.tasks.push(afresh(task, env.now));
                 change.unmatched.refund = next;
             }

@@ -224,14 +224,15 @@ pub(crate) fn full_booking(booking: &Booking) -> Booking {
 pub(crate) fn unmatched(booking_id: &BookingId) -> (Unmatched, Task) {
     let order_id = IDS.order(&IDS.fresh_token([3; 16]));
     let refund = refund(&payment_id(&order_id), RefundReason::Unmatched, RefundStatus::Due);
+    let own_task = IDS.unmatched_task(refund.payment_id.as_str(), &refund.transaction_id);
     let kind = TaskKind::Refund {
         payment_id: refund.payment_id.clone(),
         transaction_id: refund.transaction_id.clone(),
-        first_refund_id: refund.refund_id.clone(),
+        first_refund_id: own_task.clone(),
     };
     let task = Task { kind, record: Record::Unmatched, ..close_task(booking_id, 1, 0) };
-    let booking_id = booking_id.clone();
-    (Unmatched { booking_id, version: 1, gateway: wechat(), refund }, task)
+    let (booking_id, own_task) = (booking_id.clone(), Some(own_task));
+    (Unmatched { booking_id, version: 1, gateway: wechat(), refund, own_task }, task)
 }
 
 /// A task that closes one of a booking's payments, due at a time.

@@ -182,7 +182,7 @@ async fn items_without_what_came_later_are_read() {
             assert_eq!((refund.extra_attempts, refund.paid_at), (0, None));
             assert_eq!(refund.failed_attempts, [1], "under its older name");
         }
-        assert_eq!(unmatched.refund.failed_attempts, [1]);
+        assert_eq!((unmatched.refund.failed_attempts, unmatched.own_task), (vec![1], None));
     })
     .await;
 }
