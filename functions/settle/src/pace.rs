@@ -11,6 +11,7 @@ use std::time::Duration;
 use api::problem::Problem;
 use domain::gateway::GatewayName;
 use domain::task::Task;
+use futures_util::future::BoxFuture;
 use gateways::TooOften;
 use jiff::Timestamp;
 use runtime::deps::Deps;
@@ -128,7 +129,7 @@ impl<'a> Run<'a> {
     }
 
     /// Does what calls a gateway, when its turn has come. `since` is when what the task works on
-    /// has last moved.
+    /// has last moved. The work is boxed: a task's futures are large, and this would hold it twice.
     ///
     /// # Errors
     /// Those of the work.
@@ -136,7 +137,7 @@ impl<'a> Run<'a> {
         self,
         task: &Task,
         (name, since): (&GatewayName, Timestamp),
-        work: impl Future<Output = Result<Outcome, Problem>>,
+        work: BoxFuture<'_, Result<Outcome, Problem>>,
     ) -> Result<Outcome, Problem> {
         let gate = self.gateways.gate(name);
         let begun_at = match self.turn(&gate, task).await {
