@@ -10,9 +10,10 @@ use embedded::EmbeddedStore;
 use embedded::meter::Meter;
 use gateways::CreateOutcome;
 use jiff::SignedDuration;
+use runtime::deadline::Deadline;
 use runtime::gateway_calls;
 use serde_json::{Value, json};
-use settle::{LEASE_S, PATIENCE_S, TRIES_UNTIL_ATTENTION};
+use settle::{LEASE_S, PATIENCE_S, TASK_TIME, TRIES_UNTIL_ATTENTION};
 use store::schema::DUE_SHARDS;
 use tests::books::fen;
 use tests::faults::{Failure, Fate, Faults};
@@ -439,6 +440,31 @@ async fn a_batch_leaves_a_gateway_alone_that_it_called_too_often() {
     world.clock.advance_s(REST_S_MAX);
     world.drive(&windows).await;
     assert!(world.ledger().await.iter().all(|payment| payment["closed"] == true));
+}
+
+#[tokio::test]
+async fn what_a_run_has_no_time_for_is_put_off_as_if_it_had_not_been_begun() {
+    let limit = Faults::default();
+    let world = World::start_with(|options| {
+        options.settle = false;
+        options.wrap_gateways = Some(limit.wrap_gateways());
+    })
+    .await;
+    faults(&world, json!({})).await;
+    let windows = replaced(&world, 12, "wechat_pay").await;
+    limit.follow(|_| Fate::FailsBefore(Failure::Throttled));
+    let deps = &world.stack.deps;
+    // What is kept has hardly more time than a task needs that is begun.
+    let end = deps.now().saturating_add(TASK_TIME.saturating_add(Duration::from_secs(3))).unwrap();
+    let end_ms = u64::try_from(end.as_millisecond()).unwrap();
+    let deadline = Deadline::of_invocation(end_ms, deps.now());
+    settle::run_due(&deps.until(deadline)).await.unwrap();
+    let refused = usize::try_from(limit.heal()).unwrap();
+    let tasks = closes_of(&world, &windows).await;
+    let tried = |tries| tasks.iter().filter(|task| task.tries == tries).count();
+    assert_eq!((tried(1), tried(0)), (refused, windows.len().saturating_sub(refused)));
+    world.clock.advance_s(REST_S_MAX);
+    world.drive(&windows).await;
 }
 
 #[tokio::test]

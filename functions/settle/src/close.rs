@@ -45,7 +45,7 @@ pub(crate) async fn run(
         | PaymentStatus::Closing
         | PaymentStatus::Failed => {
             let turn = (&payment.gateway, order.created_at);
-            run.in_turn(task, turn, close(deps, &loaded, order, payment)).await
+            run.in_turn(task, turn, Box::pin(close(deps, &loaded, order, payment))).await
         }
     }
 }

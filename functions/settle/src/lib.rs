@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use api::problem::Problem;
 use domain::attention::{Attention, MANY_TRIES};
+use domain::gateway::GatewayName;
 use domain::quote::after;
 use domain::task::{TRIES_AFRESH, Task, TaskKind};
 use futures_util::StreamExt;
@@ -46,6 +47,10 @@ const PAGE_LEN: u32 = 25;
 const PAGES_MAX: u32 = 40;
 /// How many tasks of a shard are worked on at the same time.
 const CONCURRENCY_MAX: usize = 8;
+
+/// How many tasks of a gateway are worked off at the same time, of those that were kept: as many as
+/// are worked on in all shards.
+const WORKED_OFF_MAX: usize = 32;
 
 /// How much time there must be to begin a task: for a gateway that does not answer, and for what is
 /// written then.
@@ -124,9 +129,7 @@ async fn run_claimed(run: Run<'_>, task: &Task) -> Result<(), Problem> {
             let next = Task { due_at: next.due_at.max(earliest), ..next };
             return put_off(deps, task, next).await;
         }
-        Outcome::Wait(until) => {
-            Task { due_at: until, tries: task.tries.saturating_sub(1), ..task.clone() }
-        }
+        Outcome::Wait(until) => untried(task, until),
         // It was begun all the same: a refund asks before it repeats.
         Outcome::TooOften(until) => Task {
             due_at: until,
@@ -137,6 +140,11 @@ async fn run_claimed(run: Run<'_>, task: &Task) -> Result<(), Problem> {
         Outcome::Restart => Task { due_at: deps.now(), tries: TRIES_AFRESH, ..task.clone() },
     };
     Ok(deps.store.put_off_task(task, &next).await?)
+}
+
+/// The same task, due then, as if it had not been begun.
+fn untried(task: &Task, due_at: Timestamp) -> Task {
+    Task { due_at, tries: task.tries.saturating_sub(1), ..task.clone() }
 }
 
 fn log_failure(problem: &Problem, what: &str) {
@@ -223,16 +231,23 @@ pub async fn run_due(deps: &Deps) -> Result<u64, Problem> {
 /// Runs what was kept, all gateways side by side; what there is no time for is given back.
 async fn work_off(run: Run<'_>) {
     let (run, kept) = run.working_off();
-    let gateways = kept.into_iter().map(|tasks| {
-        let runs: Vec<_> = tasks.into_iter().map(|task| run_kept(run, task)).collect();
-        futures_util::stream::iter(runs).buffered(CONCURRENCY_MAX).collect::<Vec<_>>()
+    let gateways = kept.iter().map(|(name, tasks)| {
+        let runs: Vec<_> = tasks.iter().map(|task| run_kept(run, name, task)).collect();
+        futures_util::stream::iter(runs).buffered(WORKED_OFF_MAX).collect::<Vec<_>>()
     });
     futures_util::future::join_all(gateways).await;
 }
 
-async fn run_kept(run: Run<'_>, task: Task) {
-    let span = task_span(&task);
-    if let Err(problem) = in_time(run.deps, run_claimed(run, &task)).instrument(span).await {
+async fn run_kept(run: Run<'_>, name: &GatewayName, task: &Task) {
+    let deps = run.deps;
+    let ran = match run.put_off_until(name, task) {
+        Some(until) => {
+            let next = untried(task, until);
+            deps.store.put_off_task(task, &next).await.map_err(Problem::from)
+        }
+        None => in_time(deps, run_claimed(run, task)).instrument(task_span(task)).await,
+    };
+    if let Err(problem) = ran {
         // Its lease brings it back.
         log_failure(&problem, "kept task not run");
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use api::problem::Problem;
 use domain::gateway::GatewayName;
 use domain::task::Task;
+use futures_util::future::BoxFuture;
 use gateways::TooOften;
 use jiff::Timestamp;
 use runtime::deps::Deps;
@@ -33,9 +34,13 @@ const GAP_MAX: Duration = Duration::from_secs(10);
 /// Each call that is taken raises the pace by one call in this time: by a tenth of a call a second,
 /// so that a run which is left alone doubles its pace in some seven seconds.
 const GAIN: Duration = Duration::from_secs(10);
-/// How long a run works off what it has kept, where no deadline is nearer. A kept task is claimed
-/// all the while, and its lease is three times as long.
+/// How long a run works off what it has kept, where no deadline is nearer.
 const WORK_OFF_TIME: Duration = Duration::from_secs(20);
+/// How many tasks a run keeps: more than it can work off at most paces, and no more than it can put
+/// off again. Others are put off at once.
+const KEPT_MAX: usize = 1_000;
+/// How much time there must be to put off what was kept and not begun.
+const PUT_OFF_TIME: Duration = Duration::from_secs(2);
 /// How often a task looks whether it is its turn: refusals of earlier calls put it off.
 const LOOKS_MAX: u32 = 100;
 
@@ -62,7 +67,7 @@ pub(crate) struct Run<'a> {
 #[derive(Default)]
 pub(crate) struct Gateways {
     paces: Mutex<HashMap<GatewayName, Arc<Gate>>>,
-    kept: Mutex<HashMap<GatewayName, Vec<Task>>>,
+    kept: Mutex<Vec<(GatewayName, Task)>>,
 }
 
 /// Where the tasks of one gateway queue.
@@ -94,22 +99,37 @@ impl<'a> Run<'a> {
         Self { deps, gateways, waiting: Waiting::Kept }
     }
 
-    /// The same run once it has begun all that it could, and what it has kept until then.
-    pub(crate) fn working_off(self) -> (Self, Vec<Vec<Task>>) {
+    /// The same run once it has begun all that it could, and what it has kept until then: by its
+    /// gateway, in the order in which it was claimed.
+    pub(crate) fn working_off(self) -> (Self, Vec<(GatewayName, Vec<Task>)>) {
         let now = self.deps.now();
+        let needed = TASK_TIME.saturating_add(PUT_OFF_TIME);
         let left = self.deps.deadline.time_left(now);
-        let left = left.map_or(WORK_OFF_TIME, |left| left.saturating_sub(TASK_TIME));
-        let until = now.saturating_add(left.min(WORK_OFF_TIME)).unwrap_or(now);
-        let kept = std::mem::take(&mut *lock(&self.gateways.kept)).into_values();
-        let by_due_time = kept.map(|mut tasks| {
-            tasks.sort_by_key(|task| task.due_at);
-            tasks
-        });
-        (Self { waiting: Waiting::Until(until), ..self }, by_due_time.collect())
+        let left = left.map_or(WORK_OFF_TIME, |left| left.saturating_sub(needed));
+        let until = after(now, left.min(WORK_OFF_TIME));
+        let mut kept: HashMap<_, Vec<Task>> = HashMap::new();
+        for (name, task) in std::mem::take(&mut *lock(&self.gateways.kept)) {
+            kept.entry(name).or_default().push(task);
+        }
+        (Self { waiting: Waiting::Until(until), ..self }, kept.into_iter().collect())
+    }
+
+    /// Until when a kept task has to be put off, if there is no time to work it off.
+    pub(crate) fn put_off_until(self, name: &GatewayName, task: &Task) -> Option<Timestamp> {
+        let is_over = self.waits_until(task).is_some_and(|until| until <= self.deps.now());
+        is_over.then(|| self.later(&self.gateways.gate(name)))
+    }
+
+    /// Until when a task may wait for its turn, if at all: it has to be done within its lease.
+    fn waits_until(self, task: &Task) -> Option<Timestamp> {
+        match self.waiting {
+            Waiting::No | Waiting::Kept => None,
+            Waiting::Until(until) => Some(until.min(before(task.due_at, TASK_TIME))),
+        }
     }
 
     /// Does what calls a gateway, when its turn has come. `since` is when what the task works on
-    /// has last moved.
+    /// has last moved. The work is boxed: a task's futures are large, and this would hold it twice.
     ///
     /// # Errors
     /// Those of the work.
@@ -117,22 +137,17 @@ impl<'a> Run<'a> {
         self,
         task: &Task,
         (name, since): (&GatewayName, Timestamp),
-        work: impl Future<Output = Result<Outcome, Problem>>,
+        work: BoxFuture<'_, Result<Outcome, Problem>>,
     ) -> Result<Outcome, Problem> {
         let gate = self.gateways.gate(name);
-        let begun_at = match self.turn(&gate).await {
+        let begun_at = match self.turn(&gate, task).await {
             Turn::Now(begun_at) => begun_at,
-            Turn::NotYet if matches!(self.waiting, Waiting::Kept) => {
-                lock(&self.gateways.kept).entry(name.clone()).or_default().push(task.clone());
-                return Ok(Outcome::Kept);
-            }
-            Turn::NotYet => {
-                let later = lock(&gate.pace).as_mut().map(|pace| pace.later(self.deps.now()));
-                return Ok(Outcome::Wait(later.unwrap_or_else(|| self.deps.now())));
-            }
+            Turn::NotYet if self.keeps(name, task) => return Ok(Outcome::Kept),
+            Turn::NotYet => return Ok(Outcome::Wait(self.later(&gate))),
         };
         let outcome = work.await?;
         let Outcome::TooOften(earliest) = outcome else {
+            // Whatever else came of it, the gateway did not mind the call.
             if let Some(pace) = lock(&gate.pace).as_mut() {
                 pace.accepted(begun_at);
             }
@@ -144,22 +159,36 @@ impl<'a> Run<'a> {
         Ok(if is_over { Outcome::RetryFrom(until) } else { Outcome::TooOften(until) })
     }
 
-    async fn turn(self, gate: &Gate) -> Turn {
-        let _queued = match self.waiting {
-            Waiting::No | Waiting::Kept => None,
-            Waiting::Until(_) => Some(gate.queue.lock().await),
+    /// Keeps a task, if this run keeps any and has not kept its fill.
+    fn keeps(self, name: &GatewayName, task: &Task) -> bool {
+        let mut kept = lock(&self.gateways.kept);
+        let is_room = matches!(self.waiting, Waiting::Kept) && kept.len() < KEPT_MAX;
+        if is_room {
+            kept.push((name.clone(), task.clone()));
+        }
+        is_room
+    }
+
+    fn later(self, gate: &Gate) -> Timestamp {
+        let now = self.deps.now();
+        lock(&gate.pace).as_mut().map_or(now, |pace| pace.later(now))
+    }
+
+    async fn turn(self, gate: &Gate, task: &Task) -> Turn {
+        let until = self.waits_until(task);
+        let _queued = match until {
+            None => None,
+            Some(_) => Some(gate.queue.lock().await),
         };
         for _ in 0..LOOKS_MAX {
             let now = self.deps.now();
             let begun = lock(&gate.pace).as_mut().map_or(Ok(()), |pace| pace.begin(now));
             let Err(free_at) = begun else { return Turn::Now(now) };
-            match self.waiting {
-                Waiting::Until(until) if free_at <= until => {
-                    let wait = Duration::try_from(free_at.duration_since(now)).unwrap_or_default();
-                    tokio::time::sleep(wait).await;
-                }
-                Waiting::No | Waiting::Kept | Waiting::Until(_) => return Turn::NotYet,
+            if until.is_none_or(|until| until < free_at) {
+                return Turn::NotYet;
             }
+            let wait = Duration::try_from(free_at.duration_since(now)).unwrap_or_default();
+            tokio::time::sleep(wait).await;
         }
         Turn::NotYet
     }
@@ -252,6 +281,10 @@ impl Pace {
 
 fn after(moment: Timestamp, wait: Duration) -> Timestamp {
     moment.saturating_add(wait).unwrap_or(moment)
+}
+
+fn before(moment: Timestamp, wait: Duration) -> Timestamp {
+    moment.saturating_sub(wait).unwrap_or(moment)
 }
 
 /// The gap of a pace that is higher by one call in [`GAIN`].

@@ -33,7 +33,7 @@ pub(crate) async fn run(
     match payment.status {
         PaymentStatus::Creating | PaymentStatus::Payable => {
             let turn = (&payment.gateway, order.created_at);
-            run.in_turn(task, turn, ask(deps, &loaded, order, payment)).await
+            run.in_turn(task, turn, Box::pin(ask(deps, &loaded, order, payment))).await
         }
         PaymentStatus::Closing
         | PaymentStatus::Paid

@@ -55,7 +55,8 @@ pub(crate) async fn run(
     measure(&[(Metric::RefundAge, unmoved_s)], &[("gateway", name.as_str())]);
     let gateway = deps.gateway(&name).ok_or(Problem::GatewayNotAccepted)?;
     let turn = (&name, refund.updated_at);
-    run.in_turn(task, turn, give_back(deps, gateway.as_ref(), task, &holder, &refund)).await
+    let work = give_back(deps, gateway.as_ref(), task, &holder, &refund);
+    run.in_turn(task, turn, Box::pin(work)).await
 }
 
 async fn give_back(

@@ -9,9 +9,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
 use runtime::config::system_clock;
-use runtime::deps::{Clock, Deps};
+use runtime::deadline::Deadline;
+use runtime::deps::Deps;
 use settle::run_due;
 use tests::{Window, World, expect};
 use tokio::task::JoinSet;
@@ -33,10 +33,10 @@ const CUSTOMER: &str = "1b4e28ba-2fa1-11d2-883f-000000000001";
 const PRODUCT: &str = "desk-order";
 /// Where it is paid: what is asked of Stripe carries no signature, which would be most of the work.
 const GATEWAY: &str = "stripe";
-/// How much faster the clock runs where a gateway has a limit.
-const CLOCK_SPEED: i64 = 4;
-/// How long a worker that finds nothing due waits, by the running clock.
+/// How long a worker that finds nothing due waits.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a run may take: the function's time-out in `template.yaml`.
+const RUN_TIME: Duration = Duration::from_secs(30);
 /// How often all workers may look before a backlog counts as stuck.
 const LOOKS_MAX: u32 = 200_000;
 
@@ -114,13 +114,13 @@ impl Drained {
         Figures::of(apart.collect())
     }
 
-    /// How often each task was tried.
-    fn tries(&self) -> Figures {
-        let mut tries = vec![0.0; self.tasks as usize];
+    /// How often the gateway was called for each task.
+    fn calls(&self) -> Figures {
+        let mut calls = vec![0.0; self.tasks as usize];
         for served in &self.served {
-            tries[served.number as usize] += 1.0;
+            calls[served.number as usize] += 1.0;
         }
-        Figures::of(tries)
+        Figures::of(calls)
     }
 }
 
@@ -132,11 +132,10 @@ struct Backlog {
 }
 
 impl Backlog {
-    async fn of(tasks: u32, clock: Clock, limit_a_second: Option<u32>) -> Self {
-        let counter = Counter::new(Arc::clone(&clock), limit_a_second);
+    async fn of(tasks: u32, limit_a_second: Option<u32>) -> Self {
+        let counter = Counter::new(system_clock(), limit_a_second);
         let world = World::start_with(|options| {
             options.settle = false;
-            options.clock = clock;
             options.wrap_store = Some(Arc::new(without_tokens));
             options.wrap_gateways = Some(counter.wrap());
         })
@@ -151,34 +150,40 @@ impl Backlog {
     }
 
     /// Lets so many workers run until every code is closed.
-    async fn drain(self, tasks: u32, workers: usize, speed: i64) -> Drained {
+    async fn drain(self, tasks: u32, workers: usize) -> Drained {
         let begun = Instant::now();
         let mut running = JoinSet::new();
         for _ in 0..workers {
             let (deps, counter) = (self.world.stack.deps.clone(), self.counter.clone());
-            running.spawn(work(deps, counter, tasks, PAUSE / u32::try_from(speed).unwrap()));
+            running.spawn(work(deps, counter, tasks));
         }
         let ran = running.join_all().await.into_iter().sum();
-        let took = begun.elapsed() * u32::try_from(speed).unwrap();
+        let took = begun.elapsed();
         let raised = self.model.raised_when_all_closed(&self.world, tasks);
         Drained { tasks, workers, took, served: self.counter.take(), ran, raised }
     }
 }
 
 /// A worker: looks for what is due until all is done.
-async fn work(deps: Arc<Deps>, counter: Counter, tasks: u32, pause: Duration) -> u64 {
+async fn work(deps: Arc<Deps>, counter: Counter, tasks: u32) -> u64 {
     let mut ran = 0;
     for _ in 0..LOOKS_MAX {
-        let now = run_due(&deps).await.unwrap();
+        let now = run_due(&deps.until(deadline(&deps))).await.unwrap();
         ran += now;
         if counter.closed() >= tasks as usize && now == 0 {
             return ran;
         }
         if now == 0 {
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
     panic!("the backlog is stuck");
+}
+
+/// When a run that begins now is cut off.
+fn deadline(deps: &Deps) -> Deadline {
+    let end = deps.now().saturating_add(RUN_TIME).unwrap();
+    Deadline::of_invocation(u64::try_from(end.as_millisecond()).unwrap(), deps.now())
 }
 
 /// A booking whose code was voided by a newer order.
@@ -191,24 +196,14 @@ async fn void_a_code(world: &World) -> Window {
     window
 }
 
-/// A clock that runs faster than the system's.
-fn fast_clock() -> Clock {
-    let (begun, from) = (Instant::now(), system_clock()());
-    Arc::new(move || {
-        let ms = i64::try_from(begun.elapsed().as_millis()).unwrap();
-        from.saturating_add(SignedDuration::from_millis(ms * CLOCK_SPEED)).unwrap()
-    })
-}
-
 /// Drains a backlog at a gateway that takes whatever comes.
 pub async fn drained(tasks: u32, workers: usize) -> Drained {
-    Backlog::of(tasks, system_clock(), None).await.drain(tasks, workers, 1).await
+    Backlog::of(tasks, None).await.drain(tasks, workers).await
 }
 
-/// Drains a backlog at a gateway with a limit, by a clock that runs faster.
+/// Drains a backlog at a gateway with a limit.
 pub async fn drained_at(tasks: u32, workers: usize, limit_a_second: u32) -> Drained {
-    let backlog = Backlog::of(tasks, fast_clock(), Some(limit_a_second)).await;
-    backlog.drain(tasks, workers, CLOCK_SPEED).await
+    Backlog::of(tasks, Some(limit_a_second)).await.drain(tasks, workers).await
 }
 
 /// Measures it.
@@ -251,7 +246,7 @@ fn speed_table(backlogs: &[Drained]) -> String {
 fn limit_table(drained: &Drained, limit: u32) -> String {
     let Drained { tasks, workers, took, raised, .. } = drained;
     let least = f64::from(*tasks) / f64::from(limit);
-    let (took, tries) = (took.as_secs_f64(), drained.tries());
+    let (took, calls) = (took.as_secs_f64(), drained.calls());
     let apart = drained.displacements();
     let mut table = String::from("| at a gateway with a limit | |\n|---|---:|\n");
     for (name, value) in [
@@ -263,8 +258,8 @@ fn limit_table(drained: &Drained, limit: u32) -> String {
         ("calls that were too many, for each task", {
             format!("{:.2}", drained.refused() as f64 / f64::from(*tasks))
         }),
-        ("tries of a task: median, p99, most", {
-            let [median, p99, most] = [0.5, 0.99, 1.0].map(|share| tries.quantile(share));
+        ("calls for a task: median, p99, most", {
+            let [median, p99, most] = [0.5, 0.99, 1.0].map(|share| calls.quantile(share));
             format!("{median}, {p99}, {most}")
         }),
         ("from their turn, in tasks: median, p99, most", {

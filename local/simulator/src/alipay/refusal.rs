@@ -86,8 +86,6 @@ impl Refusal {
     }
 
     /// The gateway's own limit of calls: the method was not reached.
-    ///
-    /// "公共错误码" (read 2026-11-25).
     pub(super) fn too_often() -> Self {
         Self::gateway("40005", "Call Limited", "isv.app-call-limited", "应用调用次数超限")
     }

@@ -69,9 +69,8 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "STATEMENT_CREATING", message)
     }
 
-    /// <https://pay.weixin.qq.com/doc/v3/merchant/4012791862>, common errors (read 2026-11-25).
     pub(super) fn too_often() -> Self {
-        let message = "频率限制，请降低调用频率";
+        let message = "频率超限";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "FREQUENCY_LIMITED", message)
     }
 
