@@ -7,7 +7,7 @@ use local::lambda::invocation_path;
 use serde_json::{Value, json};
 use tests::backup::Item;
 use tests::books::fen;
-use tests::gateway::refund_by_hand;
+use tests::gateway::{refund_by_hand, refuse_refund};
 use tests::quiet::{
     at_gateway, faults, owed, quiet_world, refund_of, replay, tell, until_refunds_ended,
 };
@@ -233,6 +233,29 @@ async fn money_that_we_had_given_back_buys_nothing_when_it_is_told_of_again() {
     assert_eq!(window.look().await["status"], "pending_payment");
     assert_eq!(refund_of(&window, &made).await["status"], "succeeded");
     assert_eq!(at_gateway(&world, &made).await.len(), 1);
+}
+
+#[tokio::test]
+async fn money_beside_an_order_that_waits_for_a_person_goes_back_under_no_other_number() {
+    let world = quiet_world().await;
+    let window = world.booking_of("alice", "desk-instant").await;
+    let backup = world.back_up().await;
+    let made = keyed(&window).await.body;
+    let paid = pay_and_tell(&world, &made).await;
+    world.restore(backup).await;
+    tell(&world, &paid["transaction_id"]).await;
+    refuse_refund(&world, &made["payment"]["payment_id"]).await;
+    keyed(&window).await;
+    for _ in 0..3 {
+        world.clock.advance_s(3_601);
+        world.settle().await;
+    }
+    assert_eq!(held(&world, &made).await, 2560);
+    let beside = unmatched(&world, &window, &made, &paid).await.refund;
+    assert_eq!(beside.status, RefundStatus::NeedsAttention);
+    assert_eq!(refund_of(&window, &made).await["status"], "due");
+    let waiting = world.stack.deps.store.attention_of(&window.booking_id()).await.unwrap();
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
 }
 
 /// An order that the backup does not have and that was the booking's second one: made again, it is
