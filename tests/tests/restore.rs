@@ -66,6 +66,9 @@ async fn check_gone_back_once(world: &World, window: &Window, made: &Value, paid
     assert_eq!((beside.status, beside.attention), (RefundStatus::Succeeded, None));
     let of_order = refund_of(window, made).await;
     assert_eq!(of_order["status"], "succeeded", "{of_order:#}");
+    let told = world.events();
+    let told = told.iter().filter(|event| event["type"] == "payment.refunded");
+    assert_eq!(told.count(), 1, "the merchant hears of it once");
     let waiting = world.stack.deps.store.attention_of(&window.booking_id()).await.unwrap();
     assert_eq!(waiting, vec![]);
 }
