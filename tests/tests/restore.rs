@@ -5,9 +5,13 @@ use jiff::Timestamp;
 use local::client::Reply;
 use local::lambda::invocation_path;
 use serde_json::{Value, json};
+use tests::backup::Item;
 use tests::books::fen;
-use tests::quiet::{at_gateway, owed, quiet_world, refund_of, tell, until_refunds_ended};
-use tests::{Window, World, expect, gateway, order_in, text};
+use tests::gateway::{refund_by_hand, refuse_refund};
+use tests::quiet::{
+    at_gateway, faults, owed, quiet_world, refund_of, replay, tell, until_refunds_ended,
+};
+use tests::{Window, World, acknowledged, expect, gateway, order_in, text};
 
 const DAY_S: i64 = 86_400;
 /// How often the worker may have to be called until nothing is left to do.
@@ -62,6 +66,9 @@ async fn check_gone_back_once(world: &World, window: &Window, made: &Value, paid
     assert_eq!((beside.status, beside.attention), (RefundStatus::Succeeded, None));
     let of_order = refund_of(window, made).await;
     assert_eq!(of_order["status"], "succeeded", "{of_order:#}");
+    let told = world.events();
+    let told = told.iter().filter(|event| event["type"] == "payment.refunded");
+    assert_eq!(told.count(), 1, "the merchant hears of it once");
     let waiting = world.stack.deps.store.attention_of(&window.booking_id()).await.unwrap();
     assert_eq!(waiting, vec![]);
 }
@@ -187,6 +194,131 @@ async fn money_that_went_back_before_the_request_is_repeated_is_not_given_back_a
     assert_eq!(held(&world, &made).await, 0);
     keyed(&window).await;
     check_gone_back_once(&world, &window, &made, &paid).await;
+}
+
+#[tokio::test]
+async fn money_told_of_again_while_its_gateway_cannot_be_asked_goes_back_and_buys_nothing() {
+    let world = quiet_world().await;
+    let window = world.booking_of("alice", "desk-instant").await;
+    let backup = world.back_up().await;
+    let made = keyed(&window).await.body;
+    let paid = pay_and_tell(&world, &made).await;
+    world.restore(backup).await;
+    world.clock.advance_s(600);
+    tell(&world, &paid["transaction_id"]).await;
+    faults(&world, json!({ "calls_failed_before": 1.0 })).await;
+    assert_eq!(keyed(&window).await.status, 503);
+    faults(&world, json!({})).await;
+    tell(&world, &paid["transaction_id"]).await;
+    check_gone_back_once(&world, &window, &made, &paid).await;
+}
+
+#[tokio::test]
+async fn money_that_we_had_given_back_buys_nothing_when_it_is_told_of_again() {
+    let world = quiet_world().await;
+    let window = world.booking_of("alice", "desk-instant").await;
+    let backup = world.back_up().await;
+    let made = keyed(&window).await.body;
+    expect(201, window.quote_at(3, gateway()).await);
+    let paid = pay_and_tell(&world, &made).await;
+    world.settle().await;
+    until_refunds_ended(&world, &made).await;
+    assert_eq!(held(&world, &made).await, 0);
+    world.restore(backup).await;
+    world.clock.advance_s(600);
+    faults(&world, json!({ "calls_failed_before": 1.0 })).await;
+    assert_eq!(keyed(&window).await.status, 503);
+    let again = json!({ "transaction_id": paid["transaction_id"] });
+    assert_ne!(replay(&world, &again).await, acknowledged(), "nobody can say what became of it");
+    faults(&world, json!({})).await;
+    tell(&world, &paid["transaction_id"]).await;
+    until_nothing_is_left(&world, &made).await;
+    assert_eq!(window.look().await["status"], "pending_payment");
+    assert_eq!(refund_of(&window, &made).await["status"], "succeeded");
+    assert_eq!(at_gateway(&world, &made).await.len(), 1);
+}
+
+#[tokio::test]
+async fn money_beside_an_order_that_waits_for_a_person_goes_back_under_no_other_number() {
+    let world = quiet_world().await;
+    let window = world.booking_of("alice", "desk-instant").await;
+    let backup = world.back_up().await;
+    let made = keyed(&window).await.body;
+    let paid = pay_and_tell(&world, &made).await;
+    world.restore(backup).await;
+    tell(&world, &paid["transaction_id"]).await;
+    refuse_refund(&world, &made["payment"]["payment_id"]).await;
+    keyed(&window).await;
+    for _ in 0..3 {
+        world.clock.advance_s(3_601);
+        world.settle().await;
+    }
+    assert_eq!(held(&world, &made).await, 2560);
+    let beside = unmatched(&world, &window, &made, &paid).await.refund;
+    assert_eq!(beside.status, RefundStatus::NeedsAttention);
+    assert_eq!(refund_of(&window, &made).await["status"], "due");
+    let waiting = world.stack.deps.store.attention_of(&window.booking_id()).await.unwrap();
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
+}
+
+/// An order that the backup does not have and that was the booking's second one: made again, it is
+/// the first.
+async fn moved_up(world: &World) -> (Window, Value, Vec<Item>) {
+    let window = world.booking_of("alice", "desk-instant").await;
+    let backup = world.back_up().await;
+    expect(201, window.quote_at(1, gateway()).await);
+    let made = keyed(&window).await.body;
+    (window, made, backup)
+}
+
+#[tokio::test]
+async fn what_others_did_about_an_order_that_moved_up_is_raised_once() {
+    let world = quiet_world().await;
+    let (window, made, backup) = moved_up(&world).await;
+    let paid = pay_and_tell(&world, &made).await;
+    world.restore(backup).await;
+    keyed(&window).await;
+    world.clock.advance_s(60);
+    world.settle().await;
+    assert_eq!(window.look().await["status"], "active");
+    let refund_no = refund_by_hand(&world, &paid["transaction_id"]).await;
+    until_refunds_ended(&world, &made).await;
+    for _ in 0..2 {
+        let told = replay(&world, &json!({ "refund_no": refund_no })).await;
+        assert_eq!(told, acknowledged());
+    }
+    let flagged = refund_of(&window, &made).await;
+    assert_eq!(
+        (&flagged["reason"], &flagged["status"]),
+        (&json!("foreign_refund"), &json!("needs_attention"))
+    );
+    let waiting = world.stack.deps.store.attention_of(&window.booking_id()).await.unwrap();
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
+}
+
+#[tokio::test]
+async fn a_refund_made_for_an_order_that_moved_up_is_known_by_its_number() {
+    let world = quiet_world().await;
+    let (window, made, backup) = moved_up(&world).await;
+    expect(201, window.quote_at(3, gateway()).await);
+    pay_and_tell(&world, &made).await;
+    world.settle().await;
+    until_refunds_ended(&world, &made).await;
+    let refund_no = at_gateway(&world, &made).await[0]["refund_no"].clone();
+    world.restore(backup).await;
+    keyed(&window).await;
+    world.clock.advance_s(60);
+    world.settle().await;
+    assert_ne!(refund_of(&window, &made).await["status"], "succeeded");
+    for _ in 0..2 {
+        let told = replay(&world, &json!({ "refund_no": refund_no })).await;
+        assert_eq!(told, acknowledged());
+    }
+    assert_eq!(refund_of(&window, &made).await["status"], "succeeded");
+    until_nothing_is_left(&world, &made).await;
+    assert_eq!((at_gateway(&world, &made).await.len(), held(&world, &made).await), (1, 0));
+    let waiting = world.stack.deps.store.attention_of(&window.booking_id()).await.unwrap();
+    assert_eq!(waiting, vec![]);
 }
 
 /// A booking that the backup does not have, and one whose order it does not have: both paid and

@@ -133,9 +133,8 @@ async fn follow(
 ) -> Result<Outcome, Problem> {
     match beside.status {
         RefundStatus::Succeeded => {
-            // By the same attempt, so that what is told of its success is told once.
             let followed = Refund { attempt: beside.attempt, ..refund.clone() };
-            record(deps, task, holder, &followed, Some(RefundNews::Succeeded)).await?;
+            record(deps, task, holder, &followed, Some(RefundNews::SucceededBeside)).await?;
             Ok(Outcome::Done)
         }
         RefundStatus::Submitted => Ok(Outcome::Wait(next_poll(deps.now(), refund))),

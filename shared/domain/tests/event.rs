@@ -69,6 +69,7 @@ fn a_refund_tells_when_its_money_is_back_and_at_no_other_news() {
     for status in [RefundStatus::Due, RefundStatus::Submitted, RefundStatus::NeedsAttention] {
         for (news, tells) in [
             (RefundNews::Succeeded, true),
+            (RefundNews::SucceededBeside, false),
             (RefundNews::Accepted, false),
             (RefundNews::Failed { code: code() }, false),
             (RefundNews::Refused { code: code() }, false),

@@ -7,7 +7,7 @@ use domain::booking::{
 };
 use domain::change::Change;
 use domain::decide::record_payment::{
-    Recording, record_payment, record_returned, record_unmatched,
+    CLOCKS_APART_S, Recording, is_made_again, record_payment, record_returned, record_unmatched,
 };
 use domain::gateway::Capture;
 use domain::product::{Kind, LatePayment, Product, Unit};
@@ -310,6 +310,16 @@ fn money_that_has_gone_back_buys_nothing_and_its_refund_is_asked_for_before_it_i
         assert_eq!(outcome(&returned(None, &captured)), "unmatched");
         let other = capture("tx", cny(1), PAY_BY_MS);
         assert_eq!(outcome(&returned(Some(&order), &other)), "amount_mismatch");
+    }
+}
+
+#[test]
+fn an_order_that_is_younger_than_its_money_by_more_than_clocks_differ_was_made_again() {
+    let order = Order { created_at: t(0), ..live(Kind::First).1 };
+    let apart_ms = CLOCKS_APART_S * 1_000;
+    for (older_ms, expected) in [(-1, false), (0, false), (apart_ms, false), (apart_ms + 1, true)] {
+        let captured = capture("tx", order.amount, -older_ms);
+        assert_eq!(is_made_again(&order, &captured), expected, "{older_ms} ms");
     }
 }
 

@@ -74,7 +74,9 @@ fn expected(status: RefundStatus, news: &RefundNews) -> Next {
         (RefundStatus::Succeeded, RefundNews::Failed { .. }) => Some((RefundStatus::Due, 3, None)),
         (RefundStatus::Succeeded, _)
         | (RefundStatus::Submitted | RefundStatus::NeedsAttention, RefundNews::Accepted) => None,
-        (_, RefundNews::Succeeded) => Some((RefundStatus::Succeeded, 2, None)),
+        (_, RefundNews::Succeeded | RefundNews::SucceededBeside) => {
+            Some((RefundStatus::Succeeded, 2, None))
+        }
         (RefundStatus::Due, RefundNews::Accepted) => Some((RefundStatus::Submitted, 2, None)),
         (_, RefundNews::Failed { .. }) => Some((RefundStatus::Due, 3, None)),
         (_, RefundNews::Refused { .. }) => Some((RefundStatus::NeedsAttention, 2, Some("R"))),

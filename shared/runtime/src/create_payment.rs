@@ -6,7 +6,6 @@ use domain::booking::{Booking, Order, PaymentStatus};
 use domain::change::Change;
 use domain::decide::refuse_ended;
 use domain::decide::start_payment::{Created, PaymentPlan, payment_created};
-use domain::gateway::Capture;
 use domain::ids::{OrderId, PaymentId};
 use domain::task::{TaskId, TaskKind};
 use gateways::{CreateOutcome, Gateway, NewPayment, PaymentRef, QueryOutcome};
@@ -15,7 +14,7 @@ use store::load::{Loaded, Want, WantOrder};
 use crate::apply::{Step, apply, commit_once, refuse};
 use crate::deps::Deps;
 use crate::gateway_calls;
-use crate::news::{Captured, PaymentAddress, Since, record_capture};
+use crate::news::{Captured, PaymentAddress, Since, record_capture, since};
 use crate::telemetry::{know_order, know_payment};
 
 /// How often a gateway is asked again because somebody else changed the booking meanwhile.
@@ -246,12 +245,4 @@ pub async fn ask_for_payment(
     };
     record_capture(deps, address, captured).await?;
     Ok(outcome)
-}
-
-/// What is known here of money that the gateway still has. It is owed back already where it was
-/// told of while its payment was not stored, which a restore from a backup brings about.
-async fn since(deps: &Deps, at: &PaymentAddress, capture: &Capture) -> Result<Since, Problem> {
-    let (key, payment) = (at.booking_id.key(), at.payment_id.as_str());
-    let owed = deps.store.unmatched(key, payment, &capture.transaction_id).await?;
-    Ok(if owed.is_some() { Since::Returned } else { Since::Kept })
 }

@@ -4,7 +4,7 @@ use api::problem::Problem;
 use domain::attention::Attention;
 use domain::booking::{Booking, Order, Payment, RefundReason};
 use domain::decide::record_payment::{
-    Recording, record_payment, record_returned, record_unmatched,
+    Recording, is_made_again, record_payment, record_returned, record_unmatched,
 };
 use domain::decide::record_refund::{
     Foreign, ForeignKind, REFUND_ATTEMPTS_TOTAL_MAX, RefundNews, RefundOf, record_foreign,
@@ -13,7 +13,7 @@ use domain::decide::record_refund::{
 use domain::gateway::{Capture, GatewayName};
 use domain::ids::{BookingId, Echo, OrderId, PaymentId, RefundNumber};
 use domain::money::Money;
-use gateways::{Event, NamedPayment, Owner, QueryOutcome, RefundOutcome};
+use gateways::{Event, NamedPayment, Owner, PaymentRef, QueryOutcome, RefundOutcome};
 use store::error::CommitError;
 use store::load::{Want, WantOrder};
 
@@ -81,7 +81,7 @@ pub async fn record_event(
         Event::Paid { payment_id, echo, capture, .. } => {
             match ours(deps, gateway, payment_id, echo.as_deref()) {
                 Some(address) => {
-                    let captured = Captured { capture, since: Since::Kept };
+                    let captured = Captured { capture, since: Since::Told };
                     record_capture(deps, &address, captured).await.map(|_| ())
                 }
                 None => {
@@ -150,7 +150,9 @@ pub fn ours(
 /// What became of captured money before we heard of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Since {
-    /// The gateway still has it, as far as is known.
+    /// The gateway has told of it, which it may have done before.
+    Told,
+    /// The gateway still has it, and here it is not owed back, as far as is known.
     Kept,
     /// Some or all of it has gone back, or is about to.
     Returned,
@@ -191,39 +193,94 @@ pub async fn record_capture(
     Ok(recorded)
 }
 
-/// Records captured money on its order, if that is found where it is looked for.
+/// What is known here of money that the gateway still has. It is owed back already where it was
+/// told of while its payment was not stored, which a restore from a backup brings about.
+///
+/// # Errors
+/// [`Problem`] of the store.
+pub async fn since(deps: &Deps, at: &PaymentAddress, capture: &Capture) -> Result<Since, Problem> {
+    let (key, payment) = (at.booking_id.key(), at.payment_id.as_str());
+    let owed = deps.store.unmatched(key, payment, &capture.transaction_id).await?;
+    Ok(if owed.is_some() { Since::Returned } else { Since::Kept })
+}
+
+/// The same of money for an order that was made again, which is not believed to be there only
+/// because it is told of: what was told before, and given back before the backup took the table's
+/// place, is known to the gateway alone.
+async fn since_made_again(
+    deps: &Deps,
+    at: &PaymentAddress,
+    capture: &Capture,
+) -> Result<Since, Problem> {
+    if since(deps, at, capture).await? == Since::Returned {
+        return Ok(Since::Returned);
+    }
+    let gateway = deps.gateway(&at.gateway).ok_or(Problem::GatewayNotAccepted)?;
+    let payment = PaymentRef { payment_id: at.payment_id.as_str(), gateway_ref: None };
+    match gateway_calls::query(deps, gateway.as_ref(), &payment).await {
+        QueryOutcome::Paid(_) => Ok(Since::Kept),
+        QueryOutcome::Returned(_) => Ok(Since::Returned),
+        // Any other answer contradicts the event, or is none.
+        QueryOutcome::Unpaid
+        | QueryOutcome::Closed
+        | QueryOutcome::NotFound
+        | QueryOutcome::Unknown(_) => Err(Problem::GatewayUnavailable),
+    }
+}
+
+/// Records captured money on its order, if that is found where it is looked for. Only for an order
+/// that was made again is it asked first what became of the money.
 async fn record_at(
     deps: &Deps,
     at: &PaymentAddress,
     order: WantOrder<'_>,
     captured: Captured<'_>,
 ) -> Result<Recorded, Problem> {
+    if let Some(recorded) = record_as(deps, at, order, captured).await? {
+        return Ok(recorded);
+    }
+    let Captured { capture, .. } = captured;
+    let known = Captured { capture, since: since_made_again(deps, at, capture).await? };
+    let recorded = record_as(deps, at, order, known).await?;
+    recorded.ok_or_else(|| Problem::Internal("what became of money is not known".to_owned()))
+}
+
+/// The same, as the money is said to be; `None` if that has to be asked first.
+async fn record_as(
+    deps: &Deps,
+    at: &PaymentAddress,
+    order: WantOrder<'_>,
+    captured: Captured<'_>,
+) -> Result<Option<Recorded>, Problem> {
     let want = |_| Want { booking_id: &at.booking_id, product: true, order };
     let recorded = apply(deps, want, |loaded| {
         let booking = &loaded.booking;
         let order = loaded.order(&at.order_id);
         let product = loaded.product.as_ref();
         let product = product.ok_or_else(|| Problem::Internal("product gone".to_owned()))?;
-        let decide = match captured.since {
-            Since::Kept => record_payment,
+        let Captured { capture, since } = captured;
+        let decide = match since {
+            Since::Told | Since::Kept => record_payment,
             Since::Returned => record_returned,
         };
-        let recording =
-            decide(booking, order, &at.payment_id, captured.capture, product, deps.env());
+        let is_unclear =
+            since == Since::Told && order.is_some_and(|order| is_made_again(order, capture));
+        let recording = decide(booking, order, &at.payment_id, capture, product, deps.env());
         Ok(match recording {
-            Recording::Applied(change) => Step::Commit(change, Recorded::Applied),
+            Recording::Applied(_) | Recording::Refunded { .. } if is_unclear => Step::Done(None),
+            Recording::Applied(change) => Step::Commit(change, Some(Recorded::Applied)),
             Recording::Refunded { change, reason } => {
                 // Counted before it is durable: twice is harmless, and never would not be.
                 count_refund(at, reason);
-                Step::Commit(change, Recorded::Refunded(reason))
+                Step::Commit(change, Some(Recorded::Refunded(reason)))
             }
-            Recording::Settled => Step::Done(Recorded::Settled),
-            Recording::Unmatched => Step::Done(Recorded::Unmatched),
+            Recording::Settled => Step::Done(Some(Recorded::Settled)),
+            Recording::Unmatched => Step::Done(Some(Recorded::Unmatched)),
         })
     });
     match recorded.await {
         // Not even the booking is stored.
-        Err(Problem::NotFound) => Ok(Recorded::Unmatched),
+        Err(Problem::NotFound) => Ok(Some(Recorded::Unmatched)),
         other => other,
     }
 }
@@ -307,12 +364,25 @@ async fn record_refund_event(
     if number.order_seq == NO_ORDER {
         return record_unmatched_news(deps, &number.booking_key, of, news).await;
     }
-    match deps.store.booking_by_key(&number.booking_key).await? {
-        Some(booking) => {
-            record_refund_news(deps, &booking.booking_id, number.order_seq, of, news).await
-        }
-        None => Ok(()),
+    let Some(booking) = deps.store.booking_by_key(&number.booking_key).await? else {
+        return Ok(());
+    };
+    let (booking_id, there) = (&booking.booking_id, WantOrder::Ended(number.order_seq));
+    if record_refund_at(deps, booking_id, there, of, news).await? == Sought::Found {
+        return Ok(());
     }
+    // A table that was restored from a backup may have the same order at another position.
+    if let Some(at) = address_of(deps, told).await? {
+        record_refund_at(deps, booking_id, WantOrder::ById(&at.order_id), of, news).await?;
+    }
+    Ok(())
+}
+
+/// Whether a record was where it was looked for; what is found may have nothing to change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Sought {
+    Found,
+    Missing,
 }
 
 /// The refund of ours, its payment and its attempt that a number proves.
@@ -337,18 +407,30 @@ pub async fn record_refund_news(
     of: RefundOf<'_>,
     news: &RefundNews,
 ) -> Result<(), Problem> {
+    record_refund_at(deps, booking_id, WantOrder::Ended(order_seq), of, news).await.map(|_| ())
+}
+
+/// Records news of a refund on its order, if that is found where it is looked for.
+async fn record_refund_at(
+    deps: &Deps,
+    booking_id: &BookingId,
+    order: WantOrder<'_>,
+    of: RefundOf<'_>,
+    news: &RefundNews,
+) -> Result<Sought, Problem> {
     know_payment(of.payment_id);
-    let want = |_| Want { booking_id, product: false, order: WantOrder::Ended(order_seq) };
+    let want = |_| Want { booking_id, product: false, order };
     apply(deps, want, |loaded| {
-        let Some(order) = loaded.order_at(order_seq) else {
-            return Ok(Step::Done(()));
+        let holds = |order: &&Order| order.refund_of(of.payment_id, of.transaction_id).is_some();
+        let Some(order) = loaded.wanted(order).filter(holds) else {
+            return Ok(Step::Done(Sought::Missing));
         };
         Ok(match record_refund(&loaded.booking, order, of, news, deps.env()) {
             Some(change) => {
                 count_raised(&change.raised);
-                Step::Commit(Box::new(change), ())
+                Step::Commit(Box::new(change), Sought::Found)
             }
-            None => Step::Done(()),
+            None => Step::Done(Sought::Found),
         })
     })
     .await
@@ -394,22 +476,39 @@ async fn record_foreign_event(deps: &Deps, told: Told<'_>) -> Result<(), Problem
         number: told.number,
         amount: told.amount,
     };
-    let want = |_| Want {
-        booking_id: &at.booking_id,
-        product: false,
-        order: WantOrder::Ended(at.order_seq),
-    };
+    // A table that was restored from a backup may have the same order at another position.
+    for order in [WantOrder::Ended(at.order_seq), WantOrder::ById(&at.order_id)] {
+        if record_foreign_at(deps, &at, order, foreign).await? == Sought::Found {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Stores and flags what others did about a payment, if that is found where it is looked for.
+async fn record_foreign_at(
+    deps: &Deps,
+    at: &PaymentAddress,
+    order: WantOrder<'_>,
+    foreign: Foreign<'_>,
+) -> Result<Sought, Problem> {
+    let want = |_| Want { booking_id: &at.booking_id, product: false, order };
     let flagged = apply(deps, want, |loaded| {
-        let change = loaded
-            .order(&at.order_id)
-            .and_then(|order| record_foreign(&loaded.booking, order, foreign, deps.env()));
-        let Some(change) = change else { return Ok(Step::Done(())) };
-        count_raised(&change.raised);
-        Ok(Step::Commit(Box::new(change), ()))
+        let holds = |order: &&Order| order.payment(foreign.payment_id).is_some();
+        let Some(order) = loaded.order(&at.order_id).filter(holds) else {
+            return Ok(Step::Done(Sought::Missing));
+        };
+        Ok(match record_foreign(&loaded.booking, order, foreign, deps.env()) {
+            Some(change) => {
+                count_raised(&change.raised);
+                Step::Commit(Box::new(change), Sought::Found)
+            }
+            None => Step::Done(Sought::Found),
+        })
     });
     match flagged.await {
-        Ok(()) | Err(Problem::NotFound) => Ok(()),
-        Err(problem) => Err(problem),
+        Err(Problem::NotFound) => Ok(Sought::Missing),
+        other => other,
     }
 }
 

@@ -50,6 +50,16 @@ impl Loaded {
         self.booking.live(order_id).or(ended)
     }
 
+    /// The order that was wanted: the live one, or the ended one that was read.
+    #[must_use]
+    pub fn wanted(&self, order: WantOrder<'_>) -> Option<&Order> {
+        match order {
+            WantOrder::Live => self.booking.live_order.as_ref(),
+            WantOrder::Ended(order_seq) => self.order_at(order_seq),
+            WantOrder::ById(order_id) => self.order(order_id),
+        }
+    }
+
     /// The order at that position: the live one, or the ended one that was read.
     #[must_use]
     pub fn order_at(&self, order_seq: u32) -> Option<&Order> {

@@ -12,6 +12,19 @@ use crate::ids::{BookingId, PaymentId};
 use crate::product::{Kind, LatePayment, Product};
 use crate::task::{TRIES_AFRESH, Task, TaskId, TaskKind};
 use crate::term;
+use jiff::SignedDuration;
+
+/// How far a gateway's clock may be behind ours, in seconds. Far less than a restore takes.
+pub const CLOCKS_APART_S: i64 = 30;
+
+/// Whether an order was made only after its money was captured. That comes about where the order
+/// was lost by a restore from a backup and is made again under its id: then the money may have been
+/// told of in between, and be owed back already.
+#[must_use]
+pub fn is_made_again(order: &Order, capture: &Capture) -> bool {
+    let apart = SignedDuration::from_secs(CLOCKS_APART_S);
+    order.created_at.duration_since(capture.paid_at) > apart
+}
 
 /// What captured money does.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -28,6 +28,8 @@ pub const fn attempts_max(refund: &Refund) -> u32 {
 pub enum RefundNews {
     /// The money is back.
     Succeeded,
+    /// The money is back by the refund of the same money beside the order, which has told of it.
+    SucceededBeside,
     /// It was accepted.
     Accepted,
     /// This attempt will not be paid.
@@ -66,8 +68,12 @@ pub fn next_refund(
             return Some(another_attempt(next, "refund_reversed", env));
         }
         (RefundStatus::Succeeded, _) => return None,
-        (_, RefundNews::Succeeded) if refund.failed_attempts.contains(&attempt) => return None,
-        (_, RefundNews::Succeeded) => {
+        (_, RefundNews::Succeeded | RefundNews::SucceededBeside)
+            if refund.failed_attempts.contains(&attempt) =>
+        {
+            return None;
+        }
+        (_, RefundNews::Succeeded | RefundNews::SucceededBeside) => {
             // The attempt that the money arrived by is the current one from now on: only its own
             // failure can take the money back, and no other's may send it again.
             next.attempt = attempt;
@@ -159,7 +165,7 @@ pub fn record_refund(
     }
     change.raised.extend(holder.newly_raised(&before, &next, env));
     change.cleared.extend(holder.newly_cleared(&before, &next));
-    if newly_back(&before, &next) {
+    if newly_back(&before, &next, news) {
         let order_id = Some(&order.order_id);
         change.events.push(Event::payment_refunded(&booking.booking_id, order_id, &next));
     }
@@ -243,9 +249,12 @@ impl<'a> Holder<'a> {
     }
 }
 
-/// Whether a refund's next state is the first to say that its money is back.
-fn newly_back(before: &Refund, next: &Refund) -> bool {
-    before.status != RefundStatus::Succeeded && next.status == RefundStatus::Succeeded
+/// Whether a refund's next state is the first to say that its money is back, the refund beside it
+/// included.
+fn newly_back(before: &Refund, next: &Refund, news: &RefundNews) -> bool {
+    before.status != RefundStatus::Succeeded
+        && next.status == RefundStatus::Succeeded
+        && *news != RefundNews::SucceededBeside
 }
 
 /// The name of the task that gives an order's refund back, whatever attempt it is at.
@@ -280,7 +289,7 @@ pub fn record_unmatched_refund(
     }
     change.raised.extend(holder.newly_raised(before, &next, env));
     change.cleared.extend(holder.newly_cleared(before, &next));
-    if newly_back(before, &next) {
+    if newly_back(before, &next, news) {
         change.event = Some(Event::payment_refunded(booking_id, None, &next));
     }
     change.unmatched.refund = next;
