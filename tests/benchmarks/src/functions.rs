@@ -3,7 +3,7 @@
 pub mod case;
 mod recorder;
 mod subject;
-mod table;
+pub mod table;
 
 use std::path::{Path, PathBuf};
 
