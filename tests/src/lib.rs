@@ -1,5 +1,6 @@
 //! The harness of the tests over HTTP: a whole stack in memory, a clock to turn, and customers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::route::LINK_PREFIX;
@@ -10,6 +11,8 @@ use local::clock::TurnedClock;
 use local::dispatch::work_as;
 use local::stack::{Options, Stack};
 use local::worker::SETTLE;
+use runtime::config::system_clock;
+use runtime::deps::Clock;
 use serde_json::{Value, json};
 
 use crate::events::Heard;
@@ -21,6 +24,20 @@ use crate::roles::Roles;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// How often it looks.
 pub const GLANCE: Duration = Duration::from_millis(20);
+
+/// A clock that shows the present and goes no further by itself: on a busy machine a test would
+/// otherwise step over the moments that it stands beside.
+#[must_use]
+pub fn standing_clock() -> Clock {
+    let moment = system_clock()();
+    Arc::new(move || moment)
+}
+
+/// Lets binaries work at a stack's table: it is on a port, and the stack's clock is theirs.
+pub fn for_binaries(options: &mut Options) {
+    options.store_port = Some(0);
+    options.clock = system_clock();
+}
 
 /// A running stack with its clock.
 pub struct World {
@@ -42,7 +59,7 @@ impl World {
     /// A fresh stack whose options a test changes first.
     pub async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
         lines::listen();
-        let mut options = Options::in_memory();
+        let mut options = Options { clock: standing_clock(), ..Options::in_memory() };
         change(&mut options);
         let roles = Roles::default();
         options.wrap_store = Some(roles.wrap_store(options.wrap_store.take()));

@@ -134,7 +134,8 @@ async fn a_refund_that_is_refused_again_is_listed_again() {
     assert!(time(&second["since"]) > time(&first["since"]));
     assert_eq!(refund_of(&window, &old).await["status"], "needs_attention");
     assert!(at_gateway(&world, &old).await.is_empty());
-    // It is a new matter, and not a repeated request.
+    // It is a new matter, and not a repeated request. Audit records are kept by their moment.
+    world.clock.advance_s(1);
     let done = retry(&world, &second).await;
     assert_eq!(done["since"], second["since"]);
     assert_eq!(audit(&world, &window).await.len(), 2);

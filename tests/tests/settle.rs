@@ -1,17 +1,18 @@
 //! The work that happens later: refunds, closing, asking, and what it does when nobody answers.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use domain::booking::{OrderStatus, Payment, RefundStatus};
 use domain::change::Change;
-use domain::task::{FUNCTION_TIMEOUT_S_MAX, QUERY_FIRST_S};
+use domain::task::{FUNCTION_TIMEOUT_S_MAX, QUERY_FIRST_S, Task};
 use embedded::EmbeddedStore;
 use embedded::meter::Meter;
 use gateways::CreateOutcome;
 use jiff::SignedDuration;
 use runtime::gateway_calls;
 use serde_json::{Value, json};
-use settle::{LEASE_S, TRIES_UNTIL_ATTENTION};
+use settle::{LEASE_S, PATIENCE_S, TRIES_UNTIL_ATTENTION};
 use store::schema::DUE_SHARDS;
 use tests::books::fen;
 use tests::faults::{Failure, Fate, Faults};
@@ -331,6 +332,146 @@ async fn pay_what_can_be_paid(world: &World) {
     }
 }
 
+// ---- Gateways that are called too often ----
+
+/// How long a task is put off at most that was refused so, in seconds.
+const REST_S_MAX: i64 = 60;
+/// How many calls are too many.
+const REFUSED: u32 = 3;
+
+/// The tasks of a world, whenever they are due.
+async fn tasks_of(world: &World, windows: &[Window]) -> Vec<Task> {
+    let store = &world.stack.deps.store;
+    let mut tasks = vec![];
+    for window in windows {
+        tasks.extend(store.tasks_of(&window.booking_id()).await.unwrap());
+    }
+    tasks
+}
+
+#[tokio::test]
+async fn a_refund_that_is_asked_for_too_often_spends_no_try_and_is_made_once() {
+    let world = quiet_world().await;
+    let (window, old) = owed(&world, "alice").await;
+    faults(&world, json!({ "calls_too_often": 1.0 })).await;
+    for run in 1..=TRIES_UNTIL_ATTENTION + 2 {
+        world.settle().await;
+        assert_eq!(refund_of(&window, &old).await["status"], "due", "after {run} runs");
+        world.clock.advance_s(REST_S_MAX + 1);
+    }
+    let tasks = tasks_of(&world, std::slice::from_ref(&window)).await;
+    assert!(tasks.iter().any(|task| task.kind.as_str() == "refund"), "{tasks:?}");
+    assert!(tasks.iter().all(|task| task.tries <= 1 && task.attention.is_none()), "{tasks:?}");
+    assert!(at_gateway(&world, &old).await.is_empty());
+    faults(&world, json!({})).await;
+    world.drive(std::slice::from_ref(&window)).await;
+    assert_eq!(refund_of(&window, &old).await["status"], "succeeded");
+    assert_eq!(at_gateway(&world, &old).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_gateway_that_says_too_often_for_a_day_is_told_to_a_person() {
+    let world = quiet_world().await;
+    let (window, old) = owed(&world, "alice").await;
+    faults(&world, json!({ "calls_too_often": 1.0 })).await;
+    let (_, orders) = world.stored(&window).await;
+    let owed_since = orders[0].refunds[0].updated_at;
+    let refund_tries = async || {
+        let tasks = tasks_of(&world, std::slice::from_ref(&window)).await;
+        let refund = tasks.into_iter().find(|task| task.kind.as_str() == "refund");
+        refund.unwrap().tries
+    };
+    for (seconds, tries) in [(5, 1), (PATIENCE_S - 20, 1), (PATIENCE_S, 2)] {
+        world.clock.set(owed_since.saturating_add(SignedDuration::from_secs(seconds)).unwrap());
+        world.settle().await;
+        assert_eq!(refund_tries().await, tries, "{seconds} s");
+    }
+    for _ in 0..TRIES_UNTIL_ATTENTION {
+        world.clock.advance_s(3_601);
+        world.settle().await;
+    }
+    assert_eq!(refund_of(&window, &old).await["status"], "needs_attention");
+    faults(&world, json!({})).await;
+    world.drive(std::slice::from_ref(&window)).await;
+    assert_eq!(refund_of(&window, &old).await["status"], "succeeded");
+    assert_eq!(at_gateway(&world, &old).await.len(), 1);
+}
+
+/// So many customers whose first code a second one has replaced.
+async fn replaced(world: &World, customers: usize, gateway: &'static str) -> Vec<Window> {
+    let mut windows = vec![];
+    for number in 0..customers {
+        let customer = format!("{gateway}-{number}");
+        let window = world.booking_of(&customer, "desk-order").await.paying_at(gateway);
+        window.code_for(1).await;
+        expect(201, window.quote(2).await);
+        windows.push(window);
+    }
+    windows
+}
+
+/// Those of their tasks that are to close a code.
+async fn closes_of(world: &World, windows: &[Window]) -> Vec<Task> {
+    let mut tasks = tasks_of(world, windows).await;
+    tasks.retain(|task| task.kind.as_str() == "close_payment");
+    tasks
+}
+
+#[tokio::test]
+async fn a_batch_leaves_a_gateway_alone_that_it_called_too_often() {
+    let world = quiet_world().await;
+    let windows = replaced(&world, 12, gateway()).await;
+    faults(&world, json!({ "calls_too_often": 1.0 })).await;
+    let deps = &world.stack.deps;
+    let due = world.due_by(deps.now()).await.unwrap();
+    assert_eq!(due.len(), windows.len());
+    let runs = settle::run_all(deps, &due).await;
+    assert!(runs.iter().all(|run| matches!(run, Ok(true))), "{runs:?}");
+    let tasks = closes_of(&world, &windows).await;
+    let begun = tasks.iter().filter(|task| task.tries == 1).count();
+    // As many as were on their way before the first of them was answered.
+    assert!((1..=8).contains(&begun), "{begun} of {}", tasks.len());
+    let latest = deps.now().checked_add(SignedDuration::from_secs(REST_S_MAX)).unwrap();
+    for task in &tasks {
+        assert!(task.tries <= 1 && task.due_at <= latest && task.attention.is_none(), "{task:?}");
+    }
+    faults(&world, json!({})).await;
+    world.clock.advance_s(REST_S_MAX);
+    world.drive(&windows).await;
+    assert!(world.ledger().await.iter().all(|payment| payment["closed"] == true));
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_called_too_often_holds_no_other_up_and_gets_all_done() {
+    let limit = Faults::default();
+    let world = World::start_with(|options| {
+        options.settle = false;
+        options.wrap_gateways = Some(limit.wrap_gateways());
+    })
+    .await;
+    faults(&world, json!({})).await;
+    let limited = replaced(&world, 16, "wechat_pay").await;
+    let free = replaced(&world, 4, "stripe").await;
+    let refused = AtomicU32::new(0);
+    limit.follow(move |call| {
+        let is_limited = call.operation.contains("/out-trade-no/");
+        match is_limited && refused.fetch_add(1, Ordering::Relaxed) < REFUSED {
+            true => Fate::FailsBefore(Failure::Throttled),
+            false => Fate::Works,
+        }
+    });
+    settle::run_due(&world.stack.deps).await.unwrap();
+    assert_eq!(limit.heal(), REFUSED);
+    assert_eq!(closes_of(&world, &free).await, [], "the other gateway's are done at once");
+    // What was kept while the gateway was left alone was done in the same run.
+    let left = closes_of(&world, &limited).await;
+    assert_eq!(left.len(), usize::try_from(REFUSED).unwrap());
+    assert!(left.iter().all(|task| task.tries == 1 && task.attention.is_none()), "{left:?}");
+    world.clock.advance_s(REST_S_MAX);
+    world.drive(&limited).await;
+    assert!(world.ledger().await.iter().all(|payment| payment["closed"] == true));
+}
+
 // ---- Payments that nobody tells of ----
 
 #[tokio::test]
@@ -418,9 +559,9 @@ async fn money_that_arrives_between_the_last_question_and_the_close_ends_the_ord
         world.clock.set(time(&made["order"]["pay_by"]));
         let status = if ways().closes_at_pay_by { "expired" } else { status };
         // The question is answered, and while its answer is on the way the code is paid.
-        faults(&world, json!({ "call_delay_ms": 300 })).await;
+        faults(&world, json!({ "call_delay_ms": 1_000 })).await;
         let paying = async {
-            tokio::time::sleep(Duration::from_millis(150)).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
             let body = json!({
                 "code_url": made["payment"]["code_url"],
                 "amount": { "amount": amount, "currency": "CNY" },

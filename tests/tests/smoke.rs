@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use settle::TASK_TIME;
 use tests::quiet::replay;
 use tests::stream::batch;
-use tests::{Window, World, acknowledged, expect, order_in, text};
+use tests::{Window, World, acknowledged, expect, for_binaries, order_in, text};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::Receiver;
 
@@ -50,7 +50,7 @@ impl Deployment {
     async fn start() -> Self {
         let world = World::start_with(|options| {
             options.settle = false;
-            options.store_port = Some(0);
+            for_binaries(options);
         });
         Self { world: world.await }
     }
@@ -481,7 +481,7 @@ async fn whole_flows_run_on_the_binaries_alone() {
     let functions = lambda.url.clone();
     let world = World::start_with(|options| {
         options.settle = false;
-        options.store_port = Some(0);
+        for_binaries(options);
         options.functions = Some(functions);
     });
     let world = world.await;
@@ -575,10 +575,10 @@ async fn silence() -> (TcpListener, String) {
 
 #[tokio::test]
 async fn a_notification_whose_store_hangs_is_to_be_sent_again() {
-    let lambda = Lambda::start(folder(), Duration::from_secs(2)).await.unwrap();
+    let lambda = Lambda::start(folder(), Duration::from_secs(5)).await.unwrap();
     let functions = lambda.url.clone();
     let world = World::start_with(|options| {
-        options.store_port = Some(0);
+        for_binaries(options);
         options.functions = Some(functions);
     });
     let world = world.await;

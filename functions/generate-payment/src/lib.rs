@@ -126,7 +126,10 @@ async fn is_over(deps: &Deps, booking: &Booking, order_id: &OrderId) -> Result<b
         }
         // No answer must not keep a customer from the code that is theirs; but others may have
         // voided it while the gateway was asked.
-        QueryOutcome::Unpaid | QueryOutcome::NotFound | QueryOutcome::Unknown(_) => {
+        QueryOutcome::Unpaid
+        | QueryOutcome::NotFound
+        | QueryOutcome::TooOften(_)
+        | QueryOutcome::Unknown(_) => {
             let now = deps.store.booking(&booking.booking_id).await?;
             let live = now.as_ref().and_then(|booking| booking.live(order_id));
             let current = live.and_then(Order::current_payment);

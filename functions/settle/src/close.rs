@@ -16,6 +16,7 @@ use runtime::news::PaymentAddress;
 use store::load::{Loaded, Want, WantOrder};
 
 use crate::Outcome;
+use crate::pace::{Run, earliest};
 use crate::query::expire;
 
 /// The shortest wait between two looks at a payment, in seconds.
@@ -24,10 +25,11 @@ const LOOK_S_MIN: i64 = 60;
 const LOOK_S_MAX: i64 = 600;
 
 pub(crate) async fn run(
-    deps: &Deps,
+    run: Run<'_>,
     task: &Task,
     payment_id: &PaymentId,
 ) -> Result<Outcome, Problem> {
+    let deps = run.deps;
     let Some(loaded) = load(deps, task).await? else { return Ok(Outcome::Retry) };
     let Some((order, payment)) = find(&loaded, task, payment_id) else {
         return Ok(Outcome::Retry);
@@ -41,7 +43,10 @@ pub(crate) async fn run(
         PaymentStatus::Creating
         | PaymentStatus::Payable
         | PaymentStatus::Closing
-        | PaymentStatus::Failed => close(deps, &loaded, order, payment).await,
+        | PaymentStatus::Failed => {
+            let turn = (&payment.gateway, order.created_at);
+            run.in_turn(task, turn, close(deps, &loaded, order, payment)).await
+        }
     }
 }
 
@@ -78,6 +83,7 @@ pub(crate) async fn close(
     match gateway_calls::close(deps, gateway.as_ref(), &reference).await {
         CloseOutcome::Closed => closed(deps, loaded, order, payment).await,
         CloseOutcome::NotFound => not_found(deps, gateway.as_ref(), loaded, order, payment).await,
+        CloseOutcome::TooOften(told) => Ok(Outcome::TooOften(earliest(deps, &told))),
         // Named twice: closing by that id is tried again.
         CloseOutcome::Named(_) | CloseOutcome::Unknown(_) => Ok(Outcome::Retry),
         CloseOutcome::Ask(_) => {
@@ -89,6 +95,7 @@ pub(crate) async fn close(
                 QueryOutcome::NotFound => {
                     not_found(deps, gateway.as_ref(), loaded, order, payment).await
                 }
+                QueryOutcome::TooOften(told) => Ok(Outcome::TooOften(earliest(deps, &told))),
                 QueryOutcome::Unpaid | QueryOutcome::Unknown(_) => Ok(Outcome::Retry),
             }
         }

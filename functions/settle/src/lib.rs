@@ -5,6 +5,7 @@
 //! notification tells. Running a task twice is harmless.
 
 mod close;
+mod pace;
 mod query;
 mod refund;
 
@@ -27,12 +28,18 @@ use store::schema::{DUE_AT, DUE_SHARDS, Key, PK, SK, TASK};
 use store::tasks::DueTask;
 use tracing::Instrument;
 
+use crate::pace::{Gateways, Run};
+
 /// How long a claimed task is nobody else's, in seconds: longer than any function runs.
 pub const LEASE_S: u32 = 60;
 /// The longest wait between two tries, in seconds.
 pub const BACKOFF_S_MAX: u32 = 3_600;
 /// After how many tries a person should look. Work goes on all the same.
 pub const TRIES_UNTIL_ATTENTION: u32 = 10;
+/// For how long it is no failure that a gateway is called too often, in seconds since what a task
+/// works on was made or has moved. From then on each refusal is a try like any other: so a gateway
+/// that never says anything else is told to a person.
+pub const PATIENCE_S: i64 = 86_400;
 /// How many tasks are read from a shard at once.
 const PAGE_LEN: u32 = 25;
 /// How many pages of a shard one run works through.
@@ -55,6 +62,10 @@ enum Outcome {
     RetryFrom(Timestamp),
     /// Nothing went wrong, but it is not time yet. Spends no try.
     Wait(Timestamp),
+    /// The gateway is called too often: not before then. Spends no try.
+    TooOften(Timestamp),
+    /// Not begun, and kept for a later part of the run.
+    Kept,
     /// The world has moved on: from the start, at once.
     Restart,
 }
@@ -65,26 +76,40 @@ enum Outcome {
 /// [`Problem`] of the store while claiming or putting off; the lease then brings it back.
 /// [`Problem::OutOfTime`] if the time was too short to begin it, or up before it was done.
 pub async fn run_task(deps: &Deps, due: &DueTask) -> Result<bool, Problem> {
+    begin(Run::hasty(deps, &Gateways::default()), due).await
+}
+
+async fn begin(run: Run<'_>, due: &DueTask) -> Result<bool, Problem> {
+    in_time(run.deps, claim_and_run(run, due)).await
+}
+
+/// Does what a task needs, if there is time to begin it.
+async fn in_time<T>(
+    deps: &Deps,
+    work: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
     let now = deps.now();
     if !deps.deadline.leaves(TASK_TIME, now) {
         return Err(Problem::OutOfTime);
     }
-    deps.deadline.within(now, claim_and_run(deps, due)).await.unwrap_or(Err(Problem::OutOfTime))
+    deps.deadline.within(now, work).await.unwrap_or(Err(Problem::OutOfTime))
 }
 
-async fn claim_and_run(deps: &Deps, due: &DueTask) -> Result<bool, Problem> {
+async fn claim_and_run(run: Run<'_>, due: &DueTask) -> Result<bool, Problem> {
+    let deps = run.deps;
     let lease_end = after(deps.now(), LEASE_S);
     let Some(task) = deps.store.claim_task(due, lease_end).await? else { return Ok(false) };
     let age_ms = deps.now().as_millisecond().saturating_sub(due.due_at_ms);
     let age_s = age_ms.checked_div(1_000).unwrap_or_default();
     measure(&[(Metric::TaskAge, age_s)], &[("task", task.kind.as_str())]);
     let span = task_span(&task);
-    run_claimed(deps, &task).instrument(span).await?;
+    run_claimed(run, &task).instrument(span).await?;
     Ok(true)
 }
 
-async fn run_claimed(deps: &Deps, task: &Task) -> Result<(), Problem> {
-    let outcome = match work(deps, task).await {
+async fn run_claimed(run: Run<'_>, task: &Task) -> Result<(), Problem> {
+    let deps = run.deps;
+    let outcome = match work(run, task).await {
         Ok(outcome) => outcome,
         Err(problem) => {
             log_failure(&problem, "task failed");
@@ -102,6 +127,13 @@ async fn run_claimed(deps: &Deps, task: &Task) -> Result<(), Problem> {
         Outcome::Wait(until) => {
             Task { due_at: until, tries: task.tries.saturating_sub(1), ..task.clone() }
         }
+        // It was begun all the same: a refund asks before it repeats.
+        Outcome::TooOften(until) => Task {
+            due_at: until,
+            tries: task.tries.saturating_sub(1).max(TRIES_AFRESH),
+            ..task.clone()
+        },
+        Outcome::Kept => return Ok(()),
         Outcome::Restart => Task { due_at: deps.now(), tries: TRIES_AFRESH, ..task.clone() },
     };
     Ok(deps.store.put_off_task(task, &next).await?)
@@ -112,13 +144,13 @@ fn log_failure(problem: &Problem, what: &str) {
     tracing::warn!(code, cause = cause_of(problem), "{what}");
 }
 
-async fn work(deps: &Deps, task: &Task) -> Result<Outcome, Problem> {
+async fn work(run: Run<'_>, task: &Task) -> Result<Outcome, Problem> {
     match &task.kind {
         TaskKind::Refund { payment_id, transaction_id, .. } => {
-            refund::run(deps, task, payment_id, transaction_id).await
+            refund::run(run, task, payment_id, transaction_id).await
         }
-        TaskKind::ClosePayment { payment_id } => close::run(deps, task, payment_id).await,
-        TaskKind::QueryPayment { payment_id, .. } => query::run(deps, task, payment_id).await,
+        TaskKind::ClosePayment { payment_id } => close::run(run, task, payment_id).await,
+        TaskKind::QueryPayment { payment_id, .. } => query::run(run, task, payment_id).await,
     }
 }
 
@@ -158,33 +190,61 @@ async fn put_off(deps: &Deps, task: &Task, mut next: Task) -> Result<(), Problem
 fn later(deps: &Deps, task: &Task) -> Task {
     let longest_s = 2_u32.checked_pow(task.tries).unwrap_or(BACKOFF_S_MAX).min(BACKOFF_S_MAX);
     let [draw, ..] = deps.fresh();
-    // Half of the longest wait, and a random part of the other half.
-    let parts = u64::from(longest_s).saturating_mul(u64::from(draw).saturating_add(255));
-    let wait = Duration::from_millis(parts.saturating_mul(1_000) / 510);
+    let wait = jittered(Duration::from_secs(longest_s.into()), draw);
     let due_at = deps.now().saturating_add(wait).unwrap_or_else(|_| deps.now());
     Task { due_at, ..task.clone() }
 }
 
+/// Half of the longest wait, and a random part of the other half.
+fn jittered(longest: Duration, draw: u8) -> Duration {
+    let parts = u32::from(draw).saturating_add(255);
+    longest.saturating_mul(parts).checked_div(510).unwrap_or_default()
+}
+
 /// Runs every task that is due, all shards side by side: what one gateway holds up does not keep
-/// the others' tasks waiting. Answers how many were run.
+/// the others' tasks waiting. What a gateway does not take so fast is kept until all else is done,
+/// and then worked off at its pace, as far as there is time. Answers how many were claimed.
 ///
 /// # Errors
 /// [`Problem`] if a shard cannot be read; what was run is done all the same.
 pub async fn run_due(deps: &Deps) -> Result<u64, Problem> {
-    let shards: Vec<_> = (0..DUE_SHARDS).map(|shard| run_shard(deps, shard)).collect();
+    let gateways = Gateways::default();
+    let run = Run::keeping(deps, &gateways);
+    let shards: Vec<_> = (0..DUE_SHARDS).map(|shard| run_shard(run, shard)).collect();
+    let shards = futures_util::future::join_all(shards).await;
+    work_off(run).await;
     let mut ran = 0_u64;
-    for shard in futures_util::future::join_all(shards).await {
+    for shard in shards {
         ran = ran.saturating_add(shard?);
     }
     Ok(ran)
 }
 
-async fn run_shard(deps: &Deps, shard: u32) -> Result<u64, Problem> {
+/// Runs what was kept, all gateways side by side; what there is no time for is given back.
+async fn work_off(run: Run<'_>) {
+    let (run, kept) = run.working_off();
+    let gateways = kept.into_iter().map(|tasks| {
+        let runs: Vec<_> = tasks.into_iter().map(|task| run_kept(run, task)).collect();
+        futures_util::stream::iter(runs).buffered(CONCURRENCY_MAX).collect::<Vec<_>>()
+    });
+    futures_util::future::join_all(gateways).await;
+}
+
+async fn run_kept(run: Run<'_>, task: Task) {
+    let span = task_span(&task);
+    if let Err(problem) = in_time(run.deps, run_claimed(run, &task)).instrument(span).await {
+        // Its lease brings it back.
+        log_failure(&problem, "kept task not run");
+    }
+}
+
+async fn run_shard(run: Run<'_>, shard: u32) -> Result<u64, Problem> {
+    let deps = run.deps;
     let mut ran = 0_u64;
     for _ in 0..PAGES_MAX {
         let due = deps.store.due_tasks(shard, deps.now(), PAGE_LEN).await?;
         let full = due.len() >= usize::try_from(PAGE_LEN).unwrap_or(usize::MAX);
-        let runs = run_all(deps, &due).await;
+        let runs = begin_all(run, &due).await;
         let done = runs.iter().filter(|run| matches!(run, Ok(true))).count();
         ran = ran.saturating_add(u64::try_from(done).unwrap_or(u64::MAX));
         if !full || done == 0 {
@@ -197,11 +257,15 @@ async fn run_shard(deps: &Deps, shard: u32) -> Result<u64, Problem> {
 /// Runs tasks side by side; the results are in their order. What there is no time for is left to
 /// the next run.
 pub async fn run_all(deps: &Deps, due: &[DueTask]) -> Vec<Result<bool, Problem>> {
-    let run = async |one| {
-        let ran = run_task(deps, one).await;
+    begin_all(Run::hasty(deps, &Gateways::default()), due).await
+}
+
+async fn begin_all(run: Run<'_>, due: &[DueTask]) -> Vec<Result<bool, Problem>> {
+    let begin = async |one| {
+        let ran = begin(run, one).await;
         ran.inspect_err(|problem| log_failure(problem, "task not run"))
     };
-    let runs: Vec<_> = due.iter().map(run).collect();
+    let runs: Vec<_> = due.iter().map(begin).collect();
     futures_util::stream::iter(runs).buffered(CONCURRENCY_MAX).collect().await
 }
 

@@ -14,12 +14,14 @@ use store::load::Loaded;
 
 use crate::Outcome;
 use crate::close::{close, closed, find, load, next_look, not_found};
+use crate::pace::{Run, earliest};
 
 pub(crate) async fn run(
-    deps: &Deps,
+    run: Run<'_>,
     task: &Task,
     payment_id: &PaymentId,
 ) -> Result<Outcome, Problem> {
+    let deps = run.deps;
     let Some(loaded) = load(deps, task).await? else { return Ok(Outcome::Retry) };
     let Some((order, payment)) = find(&loaded, task, payment_id) else {
         return Ok(Outcome::Retry);
@@ -30,7 +32,8 @@ pub(crate) async fn run(
     }
     match payment.status {
         PaymentStatus::Creating | PaymentStatus::Payable => {
-            ask(deps, &loaded, order, payment).await
+            let turn = (&payment.gateway, order.created_at);
+            run.in_turn(task, turn, ask(deps, &loaded, order, payment)).await
         }
         PaymentStatus::Closing
         | PaymentStatus::Paid
@@ -63,6 +66,7 @@ async fn ask(
             let last = order.pay_by.unwrap_or_else(|| deps.now());
             Ok(Outcome::Wait(next_look(deps.now(), order, last)))
         }
+        QueryOutcome::TooOften(told) => Ok(Outcome::TooOften(earliest(deps, &told))),
         QueryOutcome::Unknown(_) => Ok(Outcome::Retry),
     }
 }

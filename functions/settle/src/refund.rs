@@ -8,7 +8,7 @@ use domain::gateway::GatewayName;
 use domain::ids::{PaymentId, RefundNumber};
 use domain::quote::after;
 use domain::task::{Record, Task};
-use gateways::{RefundOutcome, RefundRequest};
+use gateways::{Gateway, RefundOutcome, RefundRequest};
 use jiff::{SignedDuration, Timestamp};
 use runtime::apply::{commit_once, commit_unmatched_once};
 use runtime::deps::Deps;
@@ -18,6 +18,7 @@ use runtime::telemetry::{Metric, measure};
 use store::load::{Loaded, Want, WantOrder};
 
 use crate::Outcome;
+use crate::pace::{Run, earliest};
 
 /// When an accepted refund is first asked for again, in seconds. Source: WeChat Pay's refund query
 /// page asks for a minute between polls, and for longer waits later; read 2026-11-23.
@@ -34,11 +35,12 @@ enum Holder {
 }
 
 pub(crate) async fn run(
-    deps: &Deps,
+    run: Run<'_>,
     task: &Task,
     payment_id: &PaymentId,
     transaction_id: &str,
 ) -> Result<Outcome, Problem> {
+    let deps = run.deps;
     // Money is owed: that its record is not to be seen is no reason to forget it.
     let Some(holder) = load(deps, task, payment_id, transaction_id).await? else {
         return Ok(Outcome::Retry);
@@ -52,15 +54,26 @@ pub(crate) async fn run(
     let unmoved_s = deps.now().duration_since(refund.updated_at).as_secs();
     measure(&[(Metric::RefundAge, unmoved_s)], &[("gateway", name.as_str())]);
     let gateway = deps.gateway(&name).ok_or(Problem::GatewayNotAccepted)?;
+    let turn = (&name, refund.updated_at);
+    run.in_turn(task, turn, give_back(deps, gateway.as_ref(), task, &holder, &refund)).await
+}
+
+async fn give_back(
+    deps: &Deps,
+    gateway: &dyn Gateway,
+    task: &Task,
+    holder: &Holder,
+    refund: &Refund,
+) -> Result<Outcome, Problem> {
     let number = RefundNumber {
         refund_id: refund.refund_id.clone(),
         booking_key: task.booking_id.key().to_owned(),
-        order_seq: order_seq(&holder),
+        order_seq: order_seq(holder),
     }
     .to_wire();
     let request = RefundRequest {
-        payment_id: payment_id.as_str(),
-        transaction_id,
+        payment_id: refund.payment_id.as_str(),
+        transaction_id: &refund.transaction_id,
         number: &number,
         amount: refund.amount,
         reason: refund.reason.as_str(),
@@ -73,16 +86,16 @@ pub(crate) async fn run(
         && refund.attention.is_none();
     let mut outcome = RefundOutcome::NotFound;
     if !untouched {
-        outcome = gateway_calls::query_refund(deps, gateway.as_ref(), &request).await;
+        outcome = gateway_calls::query_refund(deps, gateway, &request).await;
     }
     let came_to_nothing =
         outcome == RefundOutcome::NotFound && refund.status == RefundStatus::Submitted;
     if outcome == RefundOutcome::NotFound {
-        outcome = gateway_calls::refund(deps, gateway.as_ref(), &request).await;
+        outcome = gateway_calls::refund(deps, gateway, &request).await;
     }
     // A gateway that accepts the same number for ever must not go unnoticed: each time is a try.
     let is_repeat = came_to_nothing && outcome == RefundOutcome::Processing;
-    let settled = settle(deps, task, &holder, &refund, outcome).await?;
+    let settled = settle(deps, task, holder, refund, outcome).await?;
     if is_repeat && let Outcome::Wait(until) = settled {
         return Ok(Outcome::RetryFrom(until));
     }
@@ -168,6 +181,7 @@ async fn settle(
             let recorded = record_once(deps, holder, refund, news).await?;
             Ok(if recorded { Outcome::Done } else { Outcome::Restart })
         }
+        RefundOutcome::TooOften(told) => Ok(Outcome::TooOften(earliest(deps, &told))),
         RefundOutcome::NotFound | RefundOutcome::Later(_) | RefundOutcome::Unknown(_) => {
             Ok(Outcome::Retry)
         }

@@ -58,6 +58,8 @@ pub(crate) struct FaultPlan {
     pub(crate) calls_failed_before: Share,
     /// Calls that take effect and then fail.
     pub(crate) calls_failed_after: Share,
+    /// Calls that are refused without effect, because there are too many of them.
+    pub(crate) calls_too_often: Share,
     /// Wait between a call's effect and its reply.
     pub(crate) call_delay_ms: u64,
     /// How refunds end that are accepted under this plan.
@@ -79,6 +81,8 @@ pub(crate) enum Failure {
     SystemError,
     /// The connection breaks in the middle of the reply.
     TornReply,
+    /// The gateway answers that it is called too often.
+    TooOften,
 }
 
 /// What the plan does to one call.
@@ -105,6 +109,10 @@ impl FaultPlan {
     }
 
     pub(crate) fn call_fate(&self, random: &mut Random) -> CallFate {
+        // A plan without it draws nothing for it, so that it hits what it always has.
+        if self.calls_too_often != Share::default() && random.hits(self.calls_too_often) {
+            return CallFate::FailsBefore(Failure::TooOften);
+        }
         let fails_before = random.hits(self.calls_failed_before);
         let fails_after = random.hits(self.calls_failed_after);
         let failure = if random.coin() { Failure::SystemError } else { Failure::TornReply };

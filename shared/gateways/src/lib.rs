@@ -19,6 +19,8 @@ mod text;
 pub mod wechat_pay;
 mod yuan;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use domain::gateway::{Capture, GatewayName};
 use domain::money::{Currency, Money};
@@ -121,6 +123,8 @@ pub enum QueryOutcome {
     Closed,
     /// The gateway does not know it (yet).
     NotFound,
+    /// The gateway has not looked: it is asked too often.
+    TooOften(TooOften),
     /// No usable answer.
     Unknown(Refusal),
 }
@@ -136,6 +140,8 @@ pub enum CloseOutcome {
     Named(String),
     /// It cannot be closed now, or may have been paid: ask, and believe the answer.
     Ask(Refusal),
+    /// The gateway has not looked: it is asked too often.
+    TooOften(TooOften),
     /// No usable answer.
     Unknown(Refusal),
 }
@@ -153,8 +159,10 @@ pub enum RefundOutcome {
     Refused(Refusal),
     /// The gateway does not know this attempt.
     NotFound,
-    /// It could not be done now (balance, rate): the same attempt again, later.
+    /// It could not be done now (balance, a lock): the same attempt again, later.
     Later(Refusal),
+    /// The gateway has not looked: it is asked too often. The same attempt again, later.
+    TooOften(TooOften),
     /// A person has to act at the gateway before it can go on.
     Stuck(Refusal),
     /// No usable answer.
@@ -169,6 +177,10 @@ pub const CODE_URL_LEN_MAX: usize = 1_024;
 pub const ID_LEN_MAX: usize = 255;
 /// The longest body that creates a payment, in bytes: it is stored with the task that asks for it.
 pub const CREATE_BODY_LEN_MAX: usize = 4 * 1_024;
+
+/// The longest that a gateway's wish to be left alone is heeded: after that it is asked again, and
+/// may say so again.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
 /// The longest code that is kept for logs, in bytes.
 const CODE_LEN_MAX: usize = 64;
@@ -195,6 +207,18 @@ impl Refusal {
             message: cut(message, MESSAGE_LEN_MAX).to_owned(),
         }
     }
+}
+
+/// A gateway is called more often than it allows, and has not looked at what the call wanted. It
+/// says so of all that we ask, and nothing of the payment.
+///
+/// A reply that vouches for nothing may say it too: it only leads to asking again, later.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TooOften {
+    /// Its own words.
+    pub refusal: Refusal,
+    /// How long it wants to be left alone, where it says so: at most [`RETRY_AFTER_MAX`].
+    pub retry_after: Option<Duration>,
 }
 
 /// A captured payment as a refund's or a dispute's event names it.

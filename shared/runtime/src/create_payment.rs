@@ -241,6 +241,7 @@ pub async fn ask_for_payment(
         QueryOutcome::Unpaid
         | QueryOutcome::Closed
         | QueryOutcome::NotFound
+        | QueryOutcome::TooOften(_)
         | QueryOutcome::Unknown(_) => return Ok(outcome),
     };
     record_capture(deps, address, captured).await?;

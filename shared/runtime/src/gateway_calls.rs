@@ -66,6 +66,7 @@ pub async fn close(deps: &Deps, gateway: &dyn Gateway, payment: &PaymentRef<'_>)
         outcome @ (CloseOutcome::Closed
         | CloseOutcome::NotFound
         | CloseOutcome::Ask(_)
+        | CloseOutcome::TooOften(_)
         | CloseOutcome::Unknown(_)) => outcome,
     }
 }

@@ -123,6 +123,7 @@ async fn ask_when_paid(deps: &Deps, at: &PaymentAddress) -> Result<(), Problem> 
         QueryOutcome::Unpaid
         | QueryOutcome::Closed
         | QueryOutcome::NotFound
+        | QueryOutcome::TooOften(_)
         | QueryOutcome::Unknown(_) => Err(Problem::GatewayUnavailable),
     }
 }
@@ -276,7 +277,10 @@ pub fn news_of(outcome: &RefundOutcome) -> Option<RefundNews> {
         RefundOutcome::Failed(refusal) => Some(RefundNews::Failed { code: refusal.code.clone() }),
         RefundOutcome::Refused(refusal) => Some(RefundNews::Refused { code: refusal.code.clone() }),
         RefundOutcome::Stuck(refusal) => Some(RefundNews::Flagged { code: refusal.code.clone() }),
-        RefundOutcome::NotFound | RefundOutcome::Later(_) | RefundOutcome::Unknown(_) => None,
+        RefundOutcome::NotFound
+        | RefundOutcome::Later(_)
+        | RefundOutcome::TooOften(_)
+        | RefundOutcome::Unknown(_) => None,
     }
 }
 

@@ -13,7 +13,7 @@ use runtime::config::SECRETS;
 use sandbox::sandbox::Function;
 use serde_json::{Value, json};
 use simulator::wechat_pay::MOUNT_PATH;
-use tests::World;
+use tests::{World, for_binaries};
 
 use crate::functions::case::{Case, EVERY, GREETING};
 use crate::functions::recorder::Recorder;
@@ -104,7 +104,7 @@ async fn compare(case: Case, rounds: Rounds) -> Result<Measured, String> {
     // A store of its own for each function: the embedded one slows down as a run goes on.
     let world = World::start_with(|options| {
         options.settle = false;
-        options.store_port = Some(0);
+        for_binaries(options);
     })
     .await;
     let environment = world.stack.environment.clone().ok_or("the store has no port")?;

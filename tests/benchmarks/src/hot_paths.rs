@@ -11,7 +11,7 @@ pub mod timing;
 use crate::hot_paths::counts::{Count, counted};
 use crate::hot_paths::scene::Scene;
 use crate::hot_paths::table::shown;
-use crate::hot_paths::timing::timed;
+use crate::hot_paths::timing::{kept, timed};
 use crate::part::Size;
 
 /// The argument that has a process only work through the paths, for callgrind.
@@ -27,14 +27,7 @@ pub const PROCESSES: usize = 5;
 /// # Errors
 /// A line that says why it cannot be measured here.
 pub fn measure(size: Size) -> Result<String, String> {
-    let rounds = match size {
-        Size::Whole => 500,
-        Size::Sample => 1,
-    };
-    let timed = {
-        let scene = Scene::set();
-        timed(&scene, rounds)
-    };
+    let timed = timed(&Scene::set(), size, &kept())?;
     shown(&timed, counted_here(size)?.as_deref())
 }
 

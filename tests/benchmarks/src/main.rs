@@ -1,6 +1,7 @@
 //! `benchmarks`: measures the parts that it is told, and writes them into the page.
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use benchmarks::hot_paths::counted_here;
 use benchmarks::hot_paths::counts::work;
@@ -56,7 +57,9 @@ fn run(command: &Command) -> Result<(), String> {
     for part in parts {
         let name = part.name();
         let failed = |line| format!("{name}: {line}");
+        let begun = Instant::now();
         let measured = part.measure(command.size).map_err(failed)?;
+        eprintln!("{name} took {} s", begun.elapsed().as_secs());
         println!("{name}\n\n{measured}");
         if command.write {
             put(&performance(), &name, &measured).map_err(failed)?;

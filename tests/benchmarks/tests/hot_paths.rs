@@ -6,6 +6,7 @@ use benchmarks::hot_paths::scene::Scene;
 use benchmarks::hot_paths::table::{moved, shown};
 use benchmarks::hot_paths::timing::timed;
 use benchmarks::page::performance;
+use benchmarks::part::Size;
 
 /// A profile as callgrind writes it, cut to what is read.
 const PROFILE: &str = "\
@@ -42,10 +43,12 @@ fn every_path_comes_to_what_it_should_and_does_again() {
 }
 
 #[test]
-fn every_path_is_measured_in_every_round() {
-    let timed = timed(&Scene::set(), 2);
+fn every_path_is_measured_in_every_sample() {
+    let folder = std::env::temp_dir().join(format!("hot-paths-timed-{}", std::process::id()));
+    let timed = timed(&Scene::set(), Size::Sample, &folder).unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
     assert_eq!(timed.len(), EVERY.len());
-    assert!(timed.iter().all(|one| one.len() == 2 && one.iter().all(|ns| *ns > 0.0)));
+    assert!(timed.iter().all(|one| one.len() == 10 && one.iter().all(|ns| *ns > 0.0)));
 }
 
 #[test]

@@ -12,7 +12,9 @@
 //! - A refusal's code and message have at most [`CODE_LEN_MAX`] and [`MESSAGE_LEN_MAX`] bytes.
 
 use bytes::Bytes;
-use gateways::{CloseOutcome, CreateOutcome, Gateway, QueryOutcome, RefundOutcome, Refusal};
+use gateways::{
+    CloseOutcome, CreateOutcome, Gateway, QueryOutcome, RefundOutcome, Refusal, TooOften,
+};
 use http::{Response, StatusCode};
 use jiff::Timestamp;
 
@@ -82,7 +84,9 @@ fn check_refusals(told: &Told) {
         CreateOutcome::Payable { .. } | CreateOutcome::AlreadyPaid | CreateOutcome::Closed => None,
     };
     let queried = match &told.queried {
-        QueryOutcome::Unknown(refusal) => Some(refusal),
+        QueryOutcome::TooOften(TooOften { refusal, .. }) | QueryOutcome::Unknown(refusal) => {
+            Some(refusal)
+        }
         QueryOutcome::Paid(_)
         | QueryOutcome::Returned(_)
         | QueryOutcome::Unpaid
@@ -90,7 +94,9 @@ fn check_refusals(told: &Told) {
         | QueryOutcome::NotFound => None,
     };
     let closed = match &told.closed {
-        CloseOutcome::Ask(refusal) | CloseOutcome::Unknown(refusal) => Some(refusal),
+        CloseOutcome::Ask(refusal)
+        | CloseOutcome::TooOften(TooOften { refusal, .. })
+        | CloseOutcome::Unknown(refusal) => Some(refusal),
         CloseOutcome::Closed | CloseOutcome::NotFound | CloseOutcome::Named(_) => None,
     };
     let refunds = [&told.refunded, &told.refund_found].map(of_refund);
@@ -105,6 +111,7 @@ fn of_refund(outcome: &RefundOutcome) -> Option<&Refusal> {
         RefundOutcome::Failed(refusal)
         | RefundOutcome::Refused(refusal)
         | RefundOutcome::Later(refusal)
+        | RefundOutcome::TooOften(TooOften { refusal, .. })
         | RefundOutcome::Stuck(refusal)
         | RefundOutcome::Unknown(refusal) => Some(refusal),
         RefundOutcome::Succeeded | RefundOutcome::Processing | RefundOutcome::NotFound => None,

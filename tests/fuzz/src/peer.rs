@@ -130,11 +130,20 @@ pub(crate) struct Told {
 /// to asking, to the same attempt again, or nowhere.
 fn check_unsigned(told: &Told) {
     assert!(matches!(told.created, CreateOutcome::Unknown(_) | CreateOutcome::AlreadyPaid));
-    assert!(matches!(told.queried, QueryOutcome::Unknown(_)));
+    assert!(matches!(told.queried, QueryOutcome::Unknown(_) | QueryOutcome::TooOften(_)));
     assert!(told.owner.is_err());
-    assert!(matches!(told.closed, CloseOutcome::Unknown(_) | CloseOutcome::Ask(_)));
-    assert!(matches!(told.refunded, RefundOutcome::Unknown(_) | RefundOutcome::Later(_)));
-    assert!(matches!(told.refund_found, RefundOutcome::Unknown(_) | RefundOutcome::NotFound));
+    assert!(matches!(
+        told.closed,
+        CloseOutcome::Unknown(_) | CloseOutcome::TooOften(_) | CloseOutcome::Ask(_)
+    ));
+    assert!(matches!(
+        told.refunded,
+        RefundOutcome::Unknown(_) | RefundOutcome::TooOften(_) | RefundOutcome::Later(_)
+    ));
+    assert!(matches!(
+        told.refund_found,
+        RefundOutcome::Unknown(_) | RefundOutcome::TooOften(_) | RefundOutcome::NotFound
+    ));
 }
 
 /// The JSON object that a text is. There is no second opinion on what only a laxer reader takes:

@@ -25,6 +25,7 @@ use runtime::deps::Randomness;
 use serde_json::{Value, json};
 use simulator::Simulator;
 use simulator::config::SimulatorConfig;
+use tests::standing_clock;
 use tower_service::Service;
 
 /// Where the gateways think that we are.
@@ -107,7 +108,7 @@ pub fn refund_number(seed: u64) -> String {
 
 impl Bench {
     pub fn start(kind: &'static Kind) -> Self {
-        let clock = TurnedClock::default();
+        let clock = TurnedClock::open(standing_clock(), None).unwrap();
         let caught = Arc::new(Mutex::new(vec![]));
         let gateway = adapter(kind);
         let (answering, catching) = (Arc::clone(&gateway), Arc::clone(&caught));

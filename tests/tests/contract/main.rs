@@ -601,19 +601,31 @@ fn check_decides_nothing(bench: &Bench, reply: &Response<Bytes>, what: &str) {
     let created = gateway.read_create(reply, now);
     assert!(matches!(created, CreateOutcome::Unknown(_)), "{what}: {created:?}");
     let queried = gateway.read_query(&payment, reply, now);
-    assert!(matches!(queried, QueryOutcome::Unknown(_)), "{what}: {queried:?}");
+    assert!(
+        matches!(queried, QueryOutcome::Unknown(_) | QueryOutcome::TooOften(_)),
+        "{what}: {queried:?}"
+    );
     let closed = gateway.read_close(reply, now);
     assert!(
-        matches!(closed, CloseOutcome::Unknown(_) | CloseOutcome::Ask(_)),
+        matches!(
+            closed,
+            CloseOutcome::Unknown(_) | CloseOutcome::TooOften(_) | CloseOutcome::Ask(_)
+        ),
         "{what}: {closed:?}"
     );
     let refunded = gateway.read_refund(&refund, reply, now);
     assert!(
-        matches!(refunded, RefundOutcome::Unknown(_) | RefundOutcome::Later(_)),
+        matches!(
+            refunded,
+            RefundOutcome::Unknown(_) | RefundOutcome::TooOften(_) | RefundOutcome::Later(_)
+        ),
         "{what}: {refunded:?}"
     );
     let asked = gateway.read_query_refund(&refund, reply, now);
-    assert!(matches!(asked, RefundOutcome::Unknown(_)), "{what}: {asked:?}");
+    assert!(
+        matches!(asked, RefundOutcome::Unknown(_) | RefundOutcome::TooOften(_)),
+        "{what}: {asked:?}"
+    );
     assert!(gateway.read_owner(reply, now).is_err(), "{what}");
 }
 

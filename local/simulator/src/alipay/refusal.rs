@@ -85,6 +85,13 @@ impl Refusal {
         }
     }
 
+    /// The gateway's own limit of calls: the method was not reached.
+    ///
+    /// "公共错误码" (read 2026-11-25).
+    pub(super) fn too_often() -> Self {
+        Self::gateway("40005", "Call Limited", "isv.app-call-limited", "应用调用次数超限")
+    }
+
     /// Says which of the merchant's numbers it is about, where the call gave one.
     pub(super) fn about(mut self, call: &Call) -> Self {
         let number = call.biz_content.get("out_trade_no").and_then(Value::as_str);

@@ -94,13 +94,15 @@ pub(crate) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
 /// Serves the archive of a bill. Whoever has its address may have it: nothing is signed.
 pub(crate) async fn serve_bill(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (fate, delay) = calls::fate(&shared);
+    let answering = |status| {
+        let mut response = Response::default();
+        *response.status_mut() = status;
+        response
+    };
     let failed = |failure| match failure {
-        Failure::SystemError => {
-            let mut response = Response::default();
-            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            response
-        }
+        Failure::SystemError => answering(StatusCode::INTERNAL_SERVER_ERROR),
         Failure::TornReply => calls::torn_reply(),
+        Failure::TooOften => answering(StatusCode::TOO_MANY_REQUESTS),
     };
     if let CallFate::FailsBefore(failure) = fate {
         return failed(failure);
@@ -164,6 +166,7 @@ fn fail(shared: &Shared, key: &str, failure: Failure) -> Response {
             reply(shared, key, Err(refusal))
         }
         Failure::TornReply => calls::torn_reply(),
+        Failure::TooOften => reply(shared, key, Err(Refusal::too_often())),
     }
 }
 

@@ -65,6 +65,12 @@ impl Refusal {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, Family::Api, message)
     }
 
+    /// <https://docs.stripe.com/rate-limits> (read 2026-11-25).
+    pub(super) fn too_often() -> Self {
+        let message = "Request rate limit exceeded.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, Family::InvalidRequest, message).code("rate_limit")
+    }
+
     pub(super) fn missing(param: impl Into<String>) -> Self {
         let param = param.into();
         Self::invalid(format!("Missing required param: {param}."))

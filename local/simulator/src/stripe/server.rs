@@ -299,6 +299,7 @@ fn response(reply: Reply) -> Response {
 fn fail(failure: Failure) -> Result<Response, Refusal> {
     match failure {
         Failure::SystemError => Err(Refusal::broken()),
+        Failure::TooOften => Err(Refusal::too_often()),
         // A body that breaks its own limit ends the connection before the reply is whole.
         Failure::TornReply => Ok(Response::new(Body::new(Limited::new(Full::from("{}"), 1)))),
     }

@@ -69,6 +69,12 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "STATEMENT_CREATING", message)
     }
 
+    /// <https://pay.weixin.qq.com/doc/v3/merchant/4012791862>, common errors (read 2026-11-25).
+    pub(super) fn too_often() -> Self {
+        let message = "频率限制，请降低调用频率";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "FREQUENCY_LIMITED", message)
+    }
+
     pub(super) fn system_error() -> Self {
         let message = "the system failed, try again later";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "SYSTEM_ERROR", message)

@@ -185,5 +185,6 @@ fn fail(failure: Failure) -> Result<Response, Refusal> {
     match failure {
         Failure::SystemError => Err(Refusal::system_error()),
         Failure::TornReply => Ok(calls::torn_reply()),
+        Failure::TooOften => Err(Refusal::too_often()),
     }
 }

@@ -18,6 +18,7 @@ async fn the_plan_is_replaced_as_a_whole() {
         "notifications_reordered": 0.5,
         "calls_failed_before": 0.000001,
         "calls_failed_after": 0.1,
+        "calls_too_often": 0.2,
         "call_delay_ms": 7,
         "refund_outcome": "closed",
         "refund_delay_ms": 9,
@@ -74,6 +75,16 @@ async fn a_call_that_fails_before_has_no_effect_and_one_that_fails_after_has() {
         stack.set_faults(json!({})).await;
         assert_eq!(stack.query(&format!("{fault}-0")).await.status, effect, "{fault}");
     }
+}
+
+#[tokio::test]
+async fn a_call_that_is_one_too_many_is_refused_and_has_no_effect() {
+    let stack = Stack::start().await;
+    stack.set_faults(json!({ "calls_too_often": 1 })).await;
+    let refused = stack.create(&stack.order("order-1")).await;
+    assert_eq!((refused.status, &refused.body["code"]), (429, &json!("FREQUENCY_LIMITED")));
+    stack.set_faults(json!({})).await;
+    assert_eq!(stack.query("order-1").await.status, 404);
 }
 
 #[tokio::test]

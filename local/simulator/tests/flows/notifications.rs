@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::json;
 
-use crate::support::{START_S, Stack, set_clock};
+use crate::support::{START_S, Stack, UNHURRIED, set_clock};
 
 #[tokio::test]
 async fn a_payment_is_notified_sealed_and_signed() {
@@ -54,7 +54,7 @@ async fn a_notification_is_repeated_until_it_is_acknowledged() {
 #[tokio::test]
 async fn each_delivery_is_stamped_with_its_own_time() {
     let stack = Stack::start_with(|config| {
-        config.retry_schedule = vec![Duration::from_millis(200)];
+        config.retry_schedule = vec![UNHURRIED];
     })
     .await;
     stack.callback.answers([500]);

@@ -35,6 +35,9 @@ pub(crate) const START_S: i64 = 1_767_225_600;
 
 /// How often a condition is looked at, 10 ms apart.
 const LOOKS_MAX: usize = 1_000;
+/// Before a repeated delivery: so long that a test has turned the clock meanwhile, also on a busy
+/// machine.
+pub(crate) const UNHURRIED: Duration = Duration::from_secs(2);
 
 thread_local! {
     static NOW_S: Cell<i64> = const { Cell::new(START_S) };

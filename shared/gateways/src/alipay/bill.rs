@@ -25,7 +25,7 @@ use super::wire::BillPlace;
 use crate::beijing::{BEIJING, instant};
 use crate::bill::{BILL_ROWS_MAX, BillOutcome, BillStep, Bills, unfinished};
 use crate::text::id_in_bill;
-use crate::{Refusal, Stamp, yuan};
+use crate::{Refusal, Stamp, TooOften, yuan};
 
 /// Under which domains bills are downloaded, production's and the sandbox's: it has been
 /// `dwbillcenter` of both. Whatever scheme an address of theirs has, it is asked for by TLS.
@@ -112,7 +112,9 @@ impl Alipay {
                 };
             }
             Err(Fault::Declined(declined)) => return BillOutcome::Unknown(declined.refusal),
-            Err(Fault::Unusable(refusal)) => return BillOutcome::Unknown(refusal),
+            Err(Fault::TooOften(TooOften { refusal, .. }) | Fault::Unusable(refusal)) => {
+                return BillOutcome::Unknown(refusal);
+            }
         };
         let Some(uri) = self.download_uri(&place.bill_download_url) else {
             return BillOutcome::Unknown(mismatch(reply));

@@ -22,6 +22,7 @@
 //! | query: `TRADE_NOT_EXIST` | `NotFound` | `Unknown` |
 //! | close: `TRADE_NOT_EXIST` | `NotFound` | `Ask` |
 //! | close: any other refusal | `Ask` | `Ask` |
+//! | any call but create: 40005, a code of [`TOO_OFTEN`] | `TooOften` | `TooOften` |
 //! | refund: `fund_change` is `Y` | `Succeeded` | `Unknown` |
 //! | refund: 10000 without it | `Processing`: only asking tells | `Unknown` |
 //! | refund: a code of [`REFUND_LATER`], at the door | `Later` | `Later`: the same number again |
@@ -38,10 +39,11 @@ use serde::de::DeserializeOwned;
 use super::Alipay;
 use super::request::{CLOSE, PRECREATE, QUERY, REFUND, REFUND_QUERY};
 use super::wire::{Closed, Created, Envelope, FoundRefund, Head, Refunded, Trade};
+use crate::header::retry_after;
 use crate::text::code_url;
 use crate::{
     CloseOutcome, CreateOutcome, Distrust, Owner, PaymentRef, QueryOutcome, RefundOutcome,
-    RefundRequest, Refusal, yuan,
+    RefundRequest, Refusal, TooOften, yuan,
 };
 
 /// The call was taken. Source of all `code`s: "公共错误码", read 2026-11-23.
@@ -50,6 +52,8 @@ const TAKEN: &str = "10000";
 const UNAVAILABLE: &str = "20000";
 /// The business refuses; `sub_code` says why.
 const BUSINESS: &str = "40004";
+/// The merchant's app, or all of it, calls too often.
+const CALL_LIMITED: &str = "40005";
 /// The merchant has no contract for the call.
 const NO_PERMISSION: &str = "40006";
 /// Faults at the gateway's door: token, missing and invalid parameters, permission.
@@ -67,6 +71,9 @@ const CREATE_FINAL: &[&str] = &[
     "SELLER_BEEN_BLOCKED",
     "TOTAL_FEE_EXCEED",
 ];
+
+/// What `sub_code` says of a gateway that is called too often: by an app, or a method by it.
+const TOO_OFTEN: &[&str] = &["app-call-limited", "method-call-limited"];
 
 /// Codes after which the same refund is tried again, later. The merchant's balance passes, and so
 /// does a charge that cannot be given back now.
@@ -99,6 +106,8 @@ const REFUND_STUCK: &[&str] = &["REASON_TRADE_BEEN_FREEZEN", "DISCORDANT_REPEAT_
 pub(super) enum Fault {
     /// Alipay says no.
     Declined(Declined),
+    /// Alipay says only that it is called too often.
+    TooOften(TooOften),
     /// Nothing that can be used.
     Unusable(Refusal),
 }
@@ -129,7 +138,9 @@ impl Alipay {
                 None => CreateOutcome::Unknown(unreadable(reply)),
             },
             Err(Fault::Declined(declined)) => create_declined(declined),
-            Err(Fault::Unusable(refusal)) => CreateOutcome::Unknown(refusal),
+            Err(Fault::TooOften(TooOften { refusal, .. }) | Fault::Unusable(refusal)) => {
+                CreateOutcome::Unknown(refusal)
+            }
         }
     }
 
@@ -144,6 +155,7 @@ impl Alipay {
             }
             Ok(trade) => trade_status(&trade, reply),
             Err(Fault::Declined(declined)) => query_declined(declined),
+            Err(Fault::TooOften(too_often)) => QueryOutcome::TooOften(too_often),
             Err(Fault::Unusable(refusal)) => QueryOutcome::Unknown(refusal),
         }
     }
@@ -156,7 +168,9 @@ impl Alipay {
             }
             Err(Fault::Declined(declined)) if is_unknown_trade(&declined) => Ok(None),
             Err(Fault::Declined(declined)) => Err(declined.refusal),
-            Err(Fault::Unusable(refusal)) => Err(refusal),
+            Err(Fault::TooOften(TooOften { refusal, .. }) | Fault::Unusable(refusal)) => {
+                Err(refusal)
+            }
         }
     }
 
@@ -165,6 +179,7 @@ impl Alipay {
             Ok(Closed {}) => CloseOutcome::Closed,
             Err(Fault::Declined(declined)) if is_unknown_trade(&declined) => CloseOutcome::NotFound,
             Err(Fault::Declined(declined)) => CloseOutcome::Ask(declined.refusal),
+            Err(Fault::TooOften(too_often)) => CloseOutcome::TooOften(too_often),
             Err(Fault::Unusable(refusal)) => CloseOutcome::Unknown(refusal),
         }
     }
@@ -177,6 +192,7 @@ impl Alipay {
         match self.read::<Refunded>(REFUND, reply) {
             Ok(made) => refund_taken(refund, &made, reply),
             Err(Fault::Declined(declined)) => refund_declined(declined),
+            Err(Fault::TooOften(too_often)) => RefundOutcome::TooOften(too_often),
             Err(Fault::Unusable(refusal)) => RefundOutcome::Unknown(refusal),
         }
     }
@@ -189,6 +205,7 @@ impl Alipay {
         match self.read::<FoundRefund>(REFUND_QUERY, reply) {
             Ok(found) => refund_found(refund, &found, reply),
             Err(Fault::Declined(declined)) => RefundOutcome::Unknown(declined.refusal),
+            Err(Fault::TooOften(too_often)) => RefundOutcome::TooOften(too_often),
             Err(Fault::Unusable(refusal)) => RefundOutcome::Unknown(refusal),
         }
     }
@@ -238,6 +255,9 @@ fn declined(head: Head, is_signed: bool, reply: &Response<Bytes>) -> Fault {
     let sub_code = sub_code.unwrap_or_default().to_owned();
     if head.code == UNAVAILABLE || sub_code == "SYSTEM_ERROR" {
         return Fault::Unusable(refusal);
+    }
+    if head.code == CALL_LIMITED || TOO_OFTEN.contains(&sub_code.as_str()) {
+        return Fault::TooOften(TooOften { refusal, retry_after: retry_after(reply.headers()) });
     }
     Fault::Declined(Declined { code: head.code, sub_code, is_signed, refusal })
 }

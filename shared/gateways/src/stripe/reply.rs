@@ -21,11 +21,12 @@
 //! | query: a session `open`, or complete and still being paid; an intent not final | `Unpaid` |
 //! | query: a session `expired`, or complete and failed; an intent `canceled` | `Closed` |
 //! | query, close: a search that finds nothing | `NotFound` |
-//! | query: any error | `Unknown` |
+//! | any call but create: 429, other than of a lock | `TooOften` |
+//! | query: any other error | `Unknown` |
 //! | close: `expired`, `canceled` | `Closed` |
 //! | close: a search that finds an intent with a code of its own | `Named` |
 //! | close: a search that finds another one, 400, 404 | `Ask` |
-//! | refund: a code of [`REFUND_LATER`], 401, 403, 429 | `Later` |
+//! | refund: a code of [`REFUND_LATER`], 401, 403 | `Later` |
 //! | refund: a code of [`REFUND_FINAL`] | `Refused` |
 //! | refund: `charge_already_refunded`, any other error | `Unknown`: the refunds are listed next |
 //! | refund query: the last page, and ours is not on it | `NotFound` |
@@ -33,7 +34,8 @@
 //!
 //! Source of statuses and errors, read 2026-11-24: <https://docs.stripe.com/api/errors>,
 //! <https://docs.stripe.com/error-codes>,
-//! <https://docs.stripe.com/payments/paymentintents/lifecycle>.
+//! <https://docs.stripe.com/payments/paymentintents/lifecycle>; of limits, read 2026-11-25:
+//! <https://docs.stripe.com/rate-limits>.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -41,23 +43,23 @@ use serde::de::DeserializeOwned;
 
 use super::wire::{Expandable, Found, Intent, Page, Problem, Refund, Session};
 use super::{QR_CODE, Stripe};
+use crate::header::retry_after;
 use crate::text::{code_url, id};
 use crate::{
     CloseOutcome, CreateOutcome, Owner, PaymentRef, QueryOutcome, RefundOutcome, RefundRequest,
-    Refusal,
+    Refusal, TooOften,
 };
 
-/// Codes after which the same refund is tried again, later. Locks and rates pass, and the account
+/// The code of a 429 that speaks of one object which another request is changing, and not of how
+/// often we call.
+const LOCKED: &str = "lock_timeout";
+
+/// Codes after which the same refund is tried again, later. Locks pass, and the account
 /// is topped up; `resource_missing` is of our own settings, because the transaction's id came from
 /// Stripe: it is repeated until somebody repairs them, and flagged meanwhile like anything that
 /// takes long.
-const REFUND_LATER: &[&str] = &[
-    "balance_insufficient",
-    "insufficient_funds",
-    "lock_timeout",
-    "rate_limit",
-    "resource_missing",
-];
+const REFUND_LATER: &[&str] =
+    &["balance_insufficient", "insufficient_funds", LOCKED, "resource_missing"];
 
 /// Codes that finally refuse a refund. `charge_already_refunded` and an amount that exceeds the
 /// rest are not among them: our own earlier sending may be why, so that only asking tells.
@@ -83,6 +85,8 @@ impl Declined {
 pub(super) enum Fault {
     /// 4xx with Stripe's error object.
     Declined(Declined),
+    /// The same, and it only says that we call too often.
+    TooOften(TooOften),
     /// Nothing that can be used.
     Unusable(Refusal),
 }
@@ -90,7 +94,9 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) fn into_refusal(self) -> Refusal {
         match self {
-            Self::Declined(Declined { refusal, .. }) | Self::Unusable(refusal) => refusal,
+            Self::Declined(Declined { refusal, .. })
+            | Self::TooOften(TooOften { refusal, .. })
+            | Self::Unusable(refusal) => refusal,
         }
     }
 }
@@ -100,7 +106,9 @@ impl Stripe {
         let (status, found) = match read::<Found>(reply) {
             Ok(read) => read,
             Err(Fault::Declined(declined)) => return create_declined(declined),
-            Err(Fault::Unusable(refusal)) => return CreateOutcome::Unknown(refusal),
+            Err(fault @ (Fault::TooOften(_) | Fault::Unusable(_))) => {
+                return CreateOutcome::Unknown(fault.into_refusal());
+            }
         };
         match found {
             Found::Session(session) if self.is_of_mode(session.livemode) => {
@@ -122,7 +130,10 @@ impl Stripe {
     ) -> QueryOutcome {
         let (status, found) = match read::<Found>(reply) {
             Ok(read) => read,
-            Err(fault) => return QueryOutcome::Unknown(fault.into_refusal()),
+            Err(Fault::TooOften(too_often)) => return QueryOutcome::TooOften(too_often),
+            Err(fault @ (Fault::Declined(_) | Fault::Unusable(_))) => {
+                return QueryOutcome::Unknown(fault.into_refusal());
+            }
         };
         match (payment.gateway_ref, found) {
             (Some(id), Found::Session(session)) if self.is_asked(id, payment, &session) => {
@@ -180,6 +191,7 @@ impl Stripe {
         let (status, found) = match read::<Found>(reply) {
             Ok(read) => read,
             Err(Fault::Declined(declined)) => return close_declined(declined),
+            Err(Fault::TooOften(too_often)) => return CloseOutcome::TooOften(too_often),
             Err(Fault::Unusable(refusal)) => return CloseOutcome::Unknown(refusal),
         };
         match found {
@@ -212,6 +224,7 @@ pub(super) fn refund_made(asked: &RefundRequest<'_>, reply: &Response<Bytes>) ->
         Ok((status, made)) if is_numbered(asked, &made) => refund_reply(asked, &made, status),
         Ok((status, _)) => RefundOutcome::Unknown(mismatch(status)),
         Err(Fault::Declined(declined)) => refund_declined(declined),
+        Err(Fault::TooOften(too_often)) => RefundOutcome::TooOften(too_often),
         Err(Fault::Unusable(refusal)) => RefundOutcome::Unknown(refusal),
     }
 }
@@ -221,7 +234,10 @@ pub(super) fn refund_made(asked: &RefundRequest<'_>, reply: &Response<Bytes>) ->
 pub(super) fn refund_queried(asked: &RefundRequest<'_>, reply: &Response<Bytes>) -> RefundOutcome {
     let (status, page) = match read::<Page<Refund>>(reply) {
         Ok(read) => read,
-        Err(fault) => return RefundOutcome::Unknown(fault.into_refusal()),
+        Err(Fault::TooOften(too_often)) => return RefundOutcome::TooOften(too_often),
+        Err(fault @ (Fault::Declined(_) | Fault::Unusable(_))) => {
+            return RefundOutcome::Unknown(fault.into_refusal());
+        }
     };
     let ours = page.data.iter().filter(|refund| is_numbered(asked, refund));
     let mut outcomes: Vec<_> = ours.map(|refund| refund_reply(asked, refund, status)).collect();
@@ -249,6 +265,10 @@ pub(super) fn read<T: DeserializeOwned>(reply: &Response<Bytes>) -> Result<(Stat
         Ok(Problem { error }) => {
             let code = error.code.as_deref().unwrap_or(&error.kind);
             let refusal = refusal(status, code, error.message.as_deref().unwrap_or_default());
+            if status == StatusCode::TOO_MANY_REQUESTS && code != LOCKED {
+                let retry_after = retry_after(reply.headers());
+                return Err(Fault::TooOften(TooOften { refusal, retry_after }));
+            }
             Err(match status.is_client_error() {
                 true => Fault::Declined(Declined { status, kind: error.kind, refusal }),
                 false => Fault::Unusable(refusal),
@@ -300,11 +320,8 @@ fn close_declined(declined: Declined) -> CloseOutcome {
 }
 
 fn refund_declined(declined: Declined) -> RefundOutcome {
-    let is_later = matches!(
-        declined.status,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
-    );
-    if is_later || declined.is_any_of(REFUND_LATER) {
+    let is_of_our_key = matches!(declined.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    if is_of_our_key || declined.is_any_of(REFUND_LATER) {
         return RefundOutcome::Later(declined.refusal);
     }
     if declined.is_any_of(REFUND_FINAL) {
@@ -372,7 +389,7 @@ fn search_state(page: &Page<Intent>, status: StatusCode) -> QueryOutcome {
     }
     let rank = |outcome: &QueryOutcome| match outcome {
         QueryOutcome::Paid(_) | QueryOutcome::Returned(_) => 0,
-        QueryOutcome::Unknown(_) => 1,
+        QueryOutcome::TooOften(_) | QueryOutcome::Unknown(_) => 1,
         QueryOutcome::Unpaid => 2,
         QueryOutcome::Closed => 3,
         QueryOutcome::NotFound => 4,

@@ -21,7 +21,7 @@ use super::reply::{Fault, mismatch, refusal, unreadable};
 use crate::beijing::{BEIJING, instant};
 use crate::bill::{BILL_ROWS_MAX, BillOutcome, BillStep, Bills, unfinished};
 use crate::text::{id_in_bill, upper_hex};
-use crate::{Refusal, Stamp, yuan};
+use crate::{Refusal, Stamp, TooOften, yuan};
 
 const BILL_PATH: &str = "/v3/bill/tradebill";
 /// Where bills of the production host are downloaded, whichever of its two hosts was asked.
@@ -90,7 +90,9 @@ impl WechatPay {
                 return BillOutcome::NotReady(declined.refusal);
             }
             Err(Fault::Declined(declined)) => return BillOutcome::Unknown(declined.refusal),
-            Err(Fault::Unusable(refusal)) => return BillOutcome::Unknown(refusal),
+            Err(Fault::TooOften(TooOften { refusal, .. }) | Fault::Unusable(refusal)) => {
+                return BillOutcome::Unknown(refusal);
+            }
         };
         if place.hash_type != "SHA1" || !self.is_own(&place.download_url) {
             return BillOutcome::Unknown(mismatch(status));

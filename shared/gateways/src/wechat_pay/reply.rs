@@ -20,7 +20,8 @@
 //! | query: `ORDER_NOT_EXIST` / `ORDER_CLOSED` | `NotFound` / `Closed` | `Unknown` |
 //! | close: `ORDER_CLOSED` / `ORDER_NOT_EXIST` | `Closed` / `NotFound` | `Ask` |
 //! | close: any other code | `Ask` | `Ask` |
-//! | refund: a code of [`REFUND_LATER`], 429 | `Later` | `Later`: the same number again |
+//! | any call but create: 429, a code of [`TOO_OFTEN`] | `TooOften` | `TooOften` |
+//! | refund: a code of [`REFUND_LATER`] | `Later` | `Later`: the same number again |
 //! | refund: a code of [`REFUND_FINAL`] | `Refused` | `Unknown` |
 //! | refund query: `RESOURCE_NOT_EXISTS` | `NotFound` | `NotFound`: repeating is idempotent |
 
@@ -31,10 +32,11 @@ use serde::de::DeserializeOwned;
 
 use super::WechatPay;
 use super::wire::{Created, Problem, Refund, Transaction};
+use crate::header::retry_after;
 use crate::text::code_url;
 use crate::{
     CloseOutcome, CreateOutcome, Owner, PaymentRef, QueryOutcome, RefundOutcome, RefundRequest,
-    Refusal,
+    Refusal, TooOften,
 };
 
 /// Codes that finally refuse an order. `INVALID_REQUEST` and `OUT_TRADE_NO_USED` are not among
@@ -51,14 +53,14 @@ const CREATE_FINAL: &[&str] = &[
     "TRADEERROR",
 ];
 
-/// Codes after which the same refund is tried again, later. Rates and the merchant's balance pass;
+/// Codes of a gateway that is called too often, which mostly come with status 429.
+const TOO_OFTEN: &[&str] =
+    &["FREQUENCYLIMITED", "FREQUENCYLIMITEDEXCEED", "FREQUENCYLIMITEXCEED", "RATELIMITEXCEEDED"];
+
+/// Codes after which the same refund is tried again, later. The merchant's balance passes;
 /// the rest are faults of our own settings, which say nothing about the payer's money: they are
 /// repeated until somebody repairs them, and flagged meanwhile like anything that takes long.
 const REFUND_LATER: &[&str] = &[
-    "FREQUENCYLIMITED",
-    "FREQUENCYLIMITEDEXCEED",
-    "FREQUENCYLIMITEXCEED",
-    "RATELIMITEXCEEDED",
     "NOTENOUGH",
     "BIZERRNEEDRETRY",
     "APPIDMCHIDNOTMATCH",
@@ -92,6 +94,8 @@ enum Judged<'a> {
     Success(StatusCode, &'a [u8]),
     /// 4xx.
     Declined(Declined),
+    /// 4xx that says nothing else than that we call too often.
+    TooOften(TooOften),
     /// Nothing that can be used.
     Unusable(Refusal),
 }
@@ -128,7 +132,9 @@ impl WechatPay {
                 None => CreateOutcome::Unknown(unreadable(reply.status())),
             },
             Err(Fault::Declined(declined)) => create_declined(declined),
-            Err(Fault::Unusable(refusal)) => CreateOutcome::Unknown(refusal),
+            Err(Fault::TooOften(TooOften { refusal, .. }) | Fault::Unusable(refusal)) => {
+                CreateOutcome::Unknown(refusal)
+            }
         }
     }
 
@@ -148,6 +154,7 @@ impl WechatPay {
                 }
             }
             Err(Fault::Declined(declined)) => query_declined(declined),
+            Err(Fault::TooOften(too_often)) => QueryOutcome::TooOften(too_often),
             Err(Fault::Unusable(refusal)) => QueryOutcome::Unknown(refusal),
         }
     }
@@ -165,12 +172,15 @@ impl WechatPay {
             Ok(_) => Ok(None),
             Err(Fault::Declined(declined)) => match query_declined(declined) {
                 QueryOutcome::NotFound | QueryOutcome::Closed => Ok(None),
-                QueryOutcome::Unknown(refusal) => Err(refusal),
+                QueryOutcome::Unknown(refusal)
+                | QueryOutcome::TooOften(TooOften { refusal, .. }) => Err(refusal),
                 QueryOutcome::Paid(_) | QueryOutcome::Returned(_) | QueryOutcome::Unpaid => {
                     Ok(None)
                 }
             },
-            Err(Fault::Unusable(refusal)) => Err(refusal),
+            Err(Fault::TooOften(TooOften { refusal, .. }) | Fault::Unusable(refusal)) => {
+                Err(refusal)
+            }
         }
     }
 
@@ -182,6 +192,7 @@ impl WechatPay {
                 CloseOutcome::Ask(problem(status, body).unwrap_or_else(|| unreadable(status)))
             }
             Judged::Declined(declined) => close_declined(declined),
+            Judged::TooOften(too_often) => CloseOutcome::TooOften(too_often),
             Judged::Unusable(refusal) => CloseOutcome::Unknown(refusal),
         }
     }
@@ -195,6 +206,7 @@ impl WechatPay {
         match self.read_json::<Refund>(reply, now) {
             Ok((status, made)) => refund_reply(refund, &made, status),
             Err(Fault::Declined(declined)) => refund_declined(declined),
+            Err(Fault::TooOften(too_often)) => RefundOutcome::TooOften(too_often),
             Err(Fault::Unusable(refusal)) => RefundOutcome::Unknown(refusal),
         }
     }
@@ -211,6 +223,7 @@ impl WechatPay {
                 RefundOutcome::NotFound
             }
             Err(Fault::Declined(declined)) => RefundOutcome::Unknown(declined.refusal),
+            Err(Fault::TooOften(too_often)) => RefundOutcome::TooOften(too_often),
             Err(Fault::Unusable(refusal)) => RefundOutcome::Unknown(refusal),
         }
     }
@@ -232,11 +245,12 @@ impl WechatPay {
         if !status.is_client_error() {
             return Judged::Unusable(refusal);
         }
-        Judged::Declined(Declined {
-            code: refusal.code.replace('_', ""),
-            is_signed: signed.is_ok(),
-            refusal,
-        })
+        let code = refusal.code.replace('_', "");
+        if status == StatusCode::TOO_MANY_REQUESTS || TOO_OFTEN.contains(&code.as_str()) {
+            let retry_after = retry_after(reply.headers());
+            return Judged::TooOften(TooOften { refusal, retry_after });
+        }
+        Judged::Declined(Declined { code, is_signed: signed.is_ok(), refusal })
     }
 
     pub(super) fn read_json<T: DeserializeOwned>(
@@ -249,6 +263,7 @@ impl WechatPay {
                 .map(|value| (status, value))
                 .map_err(|_| Fault::Unusable(unreadable(status))),
             Judged::Declined(declined) => Err(Fault::Declined(declined)),
+            Judged::TooOften(too_often) => Err(Fault::TooOften(too_often)),
             Judged::Unusable(refusal) => Err(Fault::Unusable(refusal)),
         }
     }
@@ -256,6 +271,7 @@ impl WechatPay {
 
 pub(super) enum Fault {
     Declined(Declined),
+    TooOften(TooOften),
     Unusable(Refusal),
 }
 
@@ -298,9 +314,8 @@ fn close_declined(declined: Declined) -> CloseOutcome {
 }
 
 fn refund_declined(declined: Declined) -> RefundOutcome {
-    let is_throttled = declined.refusal.status == StatusCode::TOO_MANY_REQUESTS.as_u16();
     let is_impatient = declined.is_invalid_request_saying(PATIENCE);
-    if is_throttled || is_impatient || declined.is_any_of(REFUND_LATER) {
+    if is_impatient || declined.is_any_of(REFUND_LATER) {
         return RefundOutcome::Later(declined.refusal);
     }
     let is_final = declined.is_signed && declined.is_any_of(REFUND_FINAL);

@@ -1,10 +1,12 @@
 //! What replies are believed for.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use domain::gateway::Capture;
 use gateways::{
     CODE_URL_LEN_MAX, CloseOutcome, CreateOutcome, Gateway, Owner, QueryOutcome, RefundOutcome,
-    Refusal,
+    Refusal, TooOften,
 };
 use http::Response;
 use serde_json::{Value, json};
@@ -517,6 +519,42 @@ fn a_refund_that_the_gateway_does_not_know_is_not_found() {
     }
 }
 
+/// Every call but create reads a refusal of how often it is called, and of nothing else, so.
+#[test]
+fn a_gateway_that_is_called_too_often_says_so_with_and_without_a_signature() {
+    for (code, sub_code, is_too_often) in [
+        ("40005", "isv.app-call-limited", true),
+        ("40005", "isv.method-call-limited", true),
+        ("40005", "isv.something-new", true),
+        ("40004", "isv.app-call-limited", true),
+        ("40004", "method-call-limited", true),
+        ("40004", "ACQ.SOMETHING_NEW", false),
+        ("40003", "isv.something-new", false),
+        ("40006", "isv.insufficient-isv-permissions", false),
+        ("20000", "isv.app-call-limited", false),
+    ] {
+        let contents = declined(code, sub_code);
+        let told = TooOften { refusal: refusal(200, sub_code, "m"), retry_after: None };
+        for reply in [signed, unsigned] {
+            let queried =
+                read_query(&reply(QUERY, &contents)) == QueryOutcome::TooOften(told.clone());
+            let closed =
+                read_close(&reply(CLOSE, &contents)) == CloseOutcome::TooOften(told.clone());
+            let too_often = RefundOutcome::TooOften(told.clone());
+            let refunded = read_refund(&reply(REFUND, &contents)) == too_often;
+            let asked = read_query_refund(&reply(REFUND_QUERY, &contents)) == too_often;
+            let all = [queried, closed, refunded, asked];
+            assert_eq!(all, [is_too_often; 4], "{code} {sub_code}");
+            let created = read_create(&reply(PRECREATE, &contents));
+            assert!(matches!(created, CreateOutcome::Unknown(_)) || !is_too_often);
+        }
+    }
+    let mut patient = unsigned(CLOSE, &declined("40005", "isv.app-call-limited"));
+    patient.headers_mut().insert("retry-after", "7".parse().unwrap());
+    let CloseOutcome::TooOften(told) = read_close(&patient) else { panic!("{patient:?}") };
+    assert_eq!(told.retry_after, Some(Duration::from_secs(7)));
+}
+
 #[test]
 fn the_gateway_s_words_are_kept_short() {
     let contents = json!({
@@ -549,6 +587,7 @@ fn refund_name(outcome: &RefundOutcome) -> &'static str {
         RefundOutcome::Refused(_) => "refused",
         RefundOutcome::NotFound => "not_found",
         RefundOutcome::Later(_) => "later",
+        RefundOutcome::TooOften(_) => "too_often",
         RefundOutcome::Stuck(_) => "stuck",
         RefundOutcome::Unknown(_) => "unknown",
     }

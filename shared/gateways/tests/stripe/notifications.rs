@@ -188,6 +188,7 @@ fn every_refund_event_is_told_with_its_status() {
                 RefundOutcome::Refused(_)
                 | RefundOutcome::NotFound
                 | RefundOutcome::Later(_)
+                | RefundOutcome::TooOften(_)
                 | RefundOutcome::Stuck(_) => false,
             };
             assert!(fits, "{event_type} {status}: {outcome:?}");

@@ -1,10 +1,12 @@
 //! What replies are believed for.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use domain::gateway::Capture;
 use gateways::{
     CODE_URL_LEN_MAX, CloseOutcome, CreateOutcome, Gateway, ID_LEN_MAX, Owner, PaymentRef,
-    QueryOutcome, RefundOutcome, Refusal,
+    QueryOutcome, RefundOutcome, Refusal, TooOften,
 };
 use http::Response;
 use serde_json::{Value, json};
@@ -362,7 +364,7 @@ fn no_error_says_anything_about_a_payment() {
         (403, "secret_key_required"),
         // An id that Stripe gave us: our key is of another account.
         (404, "resource_missing"),
-        (429, "rate_limit"),
+        (429, "lock_timeout"),
         (500, "resource_missing"),
     ] {
         for payment in [stored(SESSION_ID), stored(INTENT_ID), lost()] {
@@ -551,8 +553,6 @@ fn refund_errors_follow_the_table() {
         (400, "insufficient_funds", "later"),
         (400, "lock_timeout", "later"),
         (429, "lock_timeout", "later"),
-        (429, "rate_limit", "later"),
-        (429, "anything", "later"),
         (401, "api_key_expired", "later"),
         (403, "secret_key_required", "later"),
         (404, "resource_missing", "later"),
@@ -578,6 +578,38 @@ fn refund_errors_follow_the_table() {
     }
 }
 
+/// Every call but create reads a refusal of how often it is called, and of nothing else, so.
+#[test]
+fn a_gateway_that_is_called_too_often_says_so_and_a_lock_is_another_thing() {
+    for (status, code, is_too_often) in [
+        (429, "rate_limit", true),
+        (429, "rate_limit_error", true),
+        (429, "anything", true),
+        (429, "lock_timeout", false),
+        (428, "rate_limit", false),
+        (400, "lock_timeout", false),
+        (503, "rate_limit", false),
+    ] {
+        let reply = declined(status, code);
+        let told = TooOften { refusal: refusal(status, code, "m"), retry_after: None };
+        let queried = read_query(&lost(), &reply) == QueryOutcome::TooOften(told.clone());
+        let closed = read_close(&reply) == CloseOutcome::TooOften(told.clone());
+        let too_often = RefundOutcome::TooOften(told);
+        let refunded = read_refund(&reply) == too_often;
+        let asked = read_query_refund(&reply) == too_often;
+        let all = [queried, closed, refunded, asked];
+        assert_eq!(all, [is_too_often; 4], "{status} {code}");
+        let created = read_create(&reply);
+        assert!(matches!(created, CreateOutcome::Unknown(_)) || !is_too_often, "{created:?}");
+    }
+    let mut patient = declined(429, "rate_limit");
+    patient.headers_mut().insert("retry-after", "7".parse().unwrap());
+    let CloseOutcome::TooOften(told) = read_close(&patient) else { panic!("{patient:?}") };
+    assert_eq!(told.retry_after, Some(Duration::from_secs(7)));
+    // Something on the way says it: that is not Stripe's word.
+    assert!(matches!(read_close(&reply(429, "<html>")), CloseOutcome::Unknown(_)));
+}
+
 #[test]
 fn the_gateway_s_words_are_kept_short() {
     let body = json!({ "error": {
@@ -597,6 +629,7 @@ fn query_name(outcome: &QueryOutcome) -> &'static str {
         QueryOutcome::Unpaid => "unpaid",
         QueryOutcome::Closed => "closed",
         QueryOutcome::NotFound => "not_found",
+        QueryOutcome::TooOften(_) => "too_often",
         QueryOutcome::Unknown(_) => "unknown",
     }
 }
@@ -609,6 +642,7 @@ fn refund_name(outcome: &RefundOutcome) -> &'static str {
         RefundOutcome::Refused(_) => "refused",
         RefundOutcome::NotFound => "not_found",
         RefundOutcome::Later(_) => "later",
+        RefundOutcome::TooOften(_) => "too_often",
         RefundOutcome::Stuck(_) => "stuck",
         RefundOutcome::Unknown(_) => "unknown",
     }

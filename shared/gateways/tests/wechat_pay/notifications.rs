@@ -95,6 +95,7 @@ fn every_refund_event_is_told() {
             | RefundOutcome::Refused(_)
             | RefundOutcome::NotFound
             | RefundOutcome::Later(_)
+            | RefundOutcome::TooOften(_)
             | RefundOutcome::Unknown(_) => false,
         };
         assert!(fits, "{status}: {outcome:?}");

@@ -1,10 +1,12 @@
 //! What replies are believed for.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use domain::gateway::Capture;
 use gateways::{
     CODE_URL_LEN_MAX, CloseOutcome, CreateOutcome, Gateway, Owner, QueryOutcome, RefundOutcome,
-    Refusal,
+    Refusal, TooOften,
 };
 use http::Response;
 use serde_json::{Value, json};
@@ -251,7 +253,6 @@ fn query_errors_change_a_state_only_when_signed() {
         (404, "ORDERNOTEXIST", Some(QueryOutcome::NotFound)),
         (400, "ORDER_CLOSED", Some(QueryOutcome::Closed)),
         (401, "SIGN_ERROR", None),
-        (429, "FREQUENCY_LIMITED", None),
         (404, "SOMETHING_NEW", None),
         (500, "ORDER_NOT_EXIST", None),
     ] {
@@ -296,7 +297,6 @@ fn only_a_signed_204_or_order_closed_is_a_confirmed_close() {
         (400, "ORDERPAID", ask(400, "ORDERPAID")),
         (400, "INVALID_REQUEST", ask(400, "INVALID_REQUEST")),
         (403, "TRADE_ERROR", ask(403, "TRADE_ERROR")),
-        (429, "FREQUENCY_LIMITED", ask(429, "FREQUENCY_LIMITED")),
         (401, "SIGN_ERROR", ask(401, "SIGN_ERROR")),
     ] {
         let body = problem(code);
@@ -362,9 +362,6 @@ fn refund_errors_follow_the_table() {
     for (status, code, message, when_signed, when_unsigned) in [
         (403, "NOT_ENOUGH", "", "later", "later"),
         (403, "NOTENOUGH", "", "later", "later"),
-        (429, "FREQUENCY_LIMITED", "", "later", "later"),
-        (429, "FREQUENCY_LIMITED_EXCEED", "", "later", "later"),
-        (429, "ANYTHING", "", "later", "later"),
         (401, "SIGN_ERROR", "", "later", "later"),
         (403, "NO_AUTH", "", "later", "later"),
         (403, "REQUEST_BLOCKED", "", "later", "later"),
@@ -396,15 +393,46 @@ fn a_refund_that_the_gateway_does_not_know_is_not_found() {
     for reply in [signed(404, &missing), unsigned(404, &missing)] {
         assert_eq!(read_query_refund(&reply), RefundOutcome::NotFound);
     }
-    for (status, code) in [
-        (500, "RESOURCE_NOT_EXISTS"),
-        (404, "MCH_NOT_EXISTS"),
-        (403, "USER_ACCOUNT_ABNORMAL"),
-        (429, "FREQUENCY_LIMITED"),
-    ] {
+    for (status, code) in
+        [(500, "RESOURCE_NOT_EXISTS"), (404, "MCH_NOT_EXISTS"), (403, "USER_ACCOUNT_ABNORMAL")]
+    {
         let outcome = read_query_refund(&signed(status, problem(code, "m")));
         assert_eq!(outcome, RefundOutcome::Unknown(refusal(status, code, "m")));
     }
+}
+
+/// Every call but create reads a refusal of how often it is called, and of nothing else, so.
+#[test]
+fn a_gateway_that_is_called_too_often_says_so_with_and_without_a_signature() {
+    for (status, code, is_too_often) in [
+        (429, "FREQUENCY_LIMITED", true),
+        (429, "FREQUENCY_LIMITED_EXCEED", true),
+        (429, "FREQUENCYLIMITED", true),
+        (429, "ANYTHING", true),
+        (403, "FREQUENCY_LIMITED", true),
+        (400, "RATELIMIT_EXCEEDED", true),
+        (428, "ANYTHING", false),
+        (403, "RULE_LIMIT", false),
+        (500, "FREQUENCY_LIMITED", false),
+        (503, "ANYTHING", false),
+    ] {
+        let body = problem(code, "m");
+        let told = TooOften { refusal: refusal(status, code, "m"), retry_after: None };
+        for reply in [signed(status, &body), unsigned(status, &body)] {
+            let queried = read_query(&reply) == QueryOutcome::TooOften(told.clone());
+            let closed = read_close(&reply) == CloseOutcome::TooOften(told.clone());
+            let too_often = RefundOutcome::TooOften(told.clone());
+            let refunded = read_refund(&reply) == too_often;
+            let asked = read_query_refund(&reply) == too_often;
+            let all = [queried, closed, refunded, asked];
+            assert_eq!(all, [is_too_often; 4], "{status} {code}");
+            assert!(matches!(read_create(&reply), CreateOutcome::Unknown(_)) || !is_too_often);
+        }
+    }
+    let mut patient = unsigned(429, "<html>");
+    patient.headers_mut().insert("retry-after", "7".parse().unwrap());
+    let CloseOutcome::TooOften(told) = read_close(&patient) else { panic!("{patient:?}") };
+    assert_eq!(told.retry_after, Some(Duration::from_secs(7)));
 }
 
 #[test]
@@ -435,6 +463,7 @@ fn refund_name(outcome: &RefundOutcome) -> &'static str {
         RefundOutcome::Refused(_) => "refused",
         RefundOutcome::NotFound => "not_found",
         RefundOutcome::Later(_) => "later",
+        RefundOutcome::TooOften(_) => "too_often",
         RefundOutcome::Stuck(_) => "stuck",
         RefundOutcome::Unknown(_) => "unknown",
     }

@@ -174,7 +174,7 @@ impl Peer for AlipayPeer {
     fn check_reply(&self, asked: &Asked<'_>, reply: &Reply<'_>, told: &Told) {
         if !reply.is_signed {
             check_unsigned(told);
-            assert!(matches!(told.refund_found, RefundOutcome::Unknown(_)));
+            assert!(!matches!(told.refund_found, RefundOutcome::NotFound));
         }
         let Some(body) = object(reply.body) else { return };
         if body.as_object().is_some_and(|members| members.values().any(Value::is_array)) {
@@ -202,6 +202,7 @@ impl Peer for AlipayPeer {
             CloseOutcome::NotFound => assert!(said(CLOSE).refuses("TRADE_NOT_EXIST")),
             CloseOutcome::Named(id) => panic!("a close of Alipay names {id}"),
             CloseOutcome::Ask(_) => assert!(said(CLOSE).is_refusal()),
+            CloseOutcome::TooOften(_) => assert!(said(CLOSE).is_refusal()),
             CloseOutcome::Unknown(_) => {}
         }
         check_refunded(&said(REFUND), asked, &told.refunded);
@@ -288,6 +289,7 @@ fn check_queried(said: &Said<'_>, asked: &Asked<'_>, queried: &QueryOutcome) {
         }
         QueryOutcome::Closed => assert_eq!(of(trade(&["TRADE_CLOSED"]), "send_pay_date"), ""),
         QueryOutcome::NotFound => assert!(said.refuses("TRADE_NOT_EXIST")),
+        QueryOutcome::TooOften(_) => assert!(said.is_refusal()),
         QueryOutcome::Unknown(_) => {}
     }
 }
@@ -309,7 +311,7 @@ fn check_refunded(said: &Said<'_>, asked: &Asked<'_>, refunded: &RefundOutcome) 
             assert!(said.reply.is_signed);
             assert_eq!(said.code(), "40004");
         }
-        RefundOutcome::Later(_) => assert!(said.is_refusal()),
+        RefundOutcome::Later(_) | RefundOutcome::TooOften(_) => assert!(said.is_refusal()),
         RefundOutcome::Unknown(_) => {}
         RefundOutcome::Failed(_) | RefundOutcome::NotFound => {
             panic!("a refund of Alipay's cannot be {refunded:?}")
@@ -328,6 +330,7 @@ fn check_refund_found(said: &Said<'_>, asked: &Asked<'_>, found: &RefundOutcome)
             check_money(of(refund, "refund_amount"), asked.refund.amount);
         }
         RefundOutcome::NotFound => assert_eq!(of(said.success(), "refund_status"), ""),
+        RefundOutcome::TooOften(_) => assert!(said.is_refusal()),
         RefundOutcome::Unknown(_) => {}
         RefundOutcome::Processing
         | RefundOutcome::Failed(_)

@@ -260,6 +260,11 @@ impl Said<'_> {
     }
 }
 
+/// Only a refusal with status 429 says that Stripe is called too often, and none of a lock does.
+fn check_too_often(said: &Said<'_>) {
+    assert!(said.reply.status == 429 && said.error_code() != "lock_timeout");
+}
+
 fn check_created(said: &Said<'_>, created: &CreateOutcome) {
     let created_object = || said.success(&["checkout.session", "payment_intent"]);
     match created {
@@ -356,6 +361,7 @@ fn check_queried(said: &Said<'_>, asked: &Asked<'_>, queried: &QueryOutcome) {
             assert_eq!(asked.payment.gateway_ref, None);
             assert!(said.found().is_empty());
         }
+        QueryOutcome::TooOften(_) => check_too_often(said),
         QueryOutcome::Unknown(_) => {}
     }
 }
@@ -386,6 +392,7 @@ fn check_closed(said: &Said<'_>, closed: &CloseOutcome) {
             said.error_code();
             assert!(matches!(said.reply.status, 400 | 404));
         }
+        CloseOutcome::TooOften(_) => check_too_often(said),
         CloseOutcome::Unknown(_) => {}
     }
 }
@@ -402,6 +409,7 @@ fn check_refunded(said: &Said<'_>, asked: &Asked<'_>, refunded: &RefundOutcome) 
         RefundOutcome::Later(_) => {
             said.error_code();
         }
+        RefundOutcome::TooOften(_) => check_too_often(said),
         RefundOutcome::Unknown(_) => {}
         RefundOutcome::NotFound | RefundOutcome::Stuck(_) => {
             panic!("a refund of Stripe's cannot be {refunded:?}")
@@ -429,6 +437,7 @@ fn check_refund_found(said: &Said<'_>, asked: &Asked<'_>, found: &RefundOutcome)
             assert_eq!(refunds().next(), None);
             assert_eq!(said.body["has_more"], false);
         }
+        RefundOutcome::TooOften(_) => check_too_often(said),
         RefundOutcome::Unknown(_) => {}
         RefundOutcome::Refused(_) | RefundOutcome::Later(_) | RefundOutcome::Stuck(_) => {
             panic!("asking for a refund tells no {found:?}")
@@ -461,6 +470,7 @@ fn is_said(refund: &Value, outcome: &RefundOutcome) -> bool {
         RefundOutcome::Refused(_)
         | RefundOutcome::NotFound
         | RefundOutcome::Later(_)
+        | RefundOutcome::TooOften(_)
         | RefundOutcome::Stuck(_) => false,
     }
 }

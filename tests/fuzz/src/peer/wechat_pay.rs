@@ -184,12 +184,14 @@ impl Peer for WechatPayPeer {
             QueryOutcome::Closed if is_said("ORDERCLOSED") => {}
             QueryOutcome::Closed => check_is_asked(asked, is_success, body),
             QueryOutcome::NotFound => assert!(is_said("ORDERNOTEXIST")),
+            QueryOutcome::TooOften(_) => assert!(reply.is_refusal()),
             QueryOutcome::Unknown(_) => {}
         }
         match &told.closed {
             CloseOutcome::Closed => assert!(status == 204 || is_said("ORDERCLOSED")),
             CloseOutcome::NotFound => assert!(is_said("ORDERNOTEXIST")),
             CloseOutcome::Named(id) => panic!("a close of WeChat Pay names {id}"),
+            CloseOutcome::TooOften(_) => assert!(reply.is_refusal()),
             CloseOutcome::Ask(_) | CloseOutcome::Unknown(_) => {}
         }
         if let Ok(Some(owner)) = &told.owner {
@@ -245,7 +247,9 @@ fn check_refund(asked: &Asked<'_>, is_success: bool, body: &Value, outcome: &Ref
             check_money(&body["amount"], "refund", asked.amount);
             check_refund_state(body["status"].as_str().expect("a status"), outcome);
         }
-        RefundOutcome::Refused(_) | RefundOutcome::Later(_) => assert!(!is_success),
+        RefundOutcome::Refused(_) | RefundOutcome::Later(_) | RefundOutcome::TooOften(_) => {
+            assert!(!is_success);
+        }
         RefundOutcome::NotFound | RefundOutcome::Unknown(_) => {}
     }
 }
@@ -259,6 +263,7 @@ fn check_refund_state(status: &str, outcome: &RefundOutcome) {
         RefundOutcome::Refused(_)
         | RefundOutcome::NotFound
         | RefundOutcome::Later(_)
+        | RefundOutcome::TooOften(_)
         | RefundOutcome::Unknown(_) => panic!("{status} became {outcome:?}"),
     };
     assert_eq!(status, expected);

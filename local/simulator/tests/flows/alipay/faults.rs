@@ -33,6 +33,20 @@ async fn a_call_that_fails_before_has_no_effect_and_one_that_fails_after_has() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_one_too_many_is_refused_and_has_no_effect() {
+    let merchant = Merchant::start().await;
+    merchant.stack.set_faults(json!({ "calls_too_often": 1 })).await;
+    let order = merchant.order("order_1");
+    let mut parameters = merchant.parameters("alipay.trade.precreate", &order);
+    merchant.sign(&mut parameters);
+    let refused = merchant.send(&parameters).await.unwrap();
+    assert_eq!(refused.code(), "isv.app-call-limited");
+    merchant.stack.set_faults(json!({})).await;
+    let ledger = merchant.stack.control(http::Method::GET, "ledger", json!(null)).await.body;
+    assert_eq!(ledger["payments"], json!([]));
+}
+
+#[tokio::test]
 async fn a_refund_whose_reply_is_lost_is_found_by_asking() {
     let merchant = Merchant::start().await;
     let trade_no = merchant.paid("order_1").await;

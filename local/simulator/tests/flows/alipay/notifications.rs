@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::merchant::{Merchant, Parameters, signed_text, verified};
-use crate::support::{START_S, set_clock};
+use crate::support::{START_S, UNHURRIED, set_clock};
 
 #[tokio::test]
 async fn a_payment_is_notified_as_a_signed_form() {
@@ -65,7 +65,7 @@ async fn only_the_exact_word_acknowledges() {
 #[tokio::test]
 async fn a_repeated_notification_is_dated_and_signed_anew() {
     let merchant = Merchant::start_with(|config| {
-        config.retry_schedule = vec![Duration::from_millis(100)];
+        config.retry_schedule = vec![UNHURRIED];
     })
     .await;
     merchant.callback.answers([(400, "failure")]);

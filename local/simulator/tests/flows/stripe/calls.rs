@@ -75,6 +75,18 @@ async fn an_unknown_path_method_or_body_is_refused() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_one_too_many_is_refused_and_its_key_is_as_good_as_new() {
+    let merchant = Merchant::start().await;
+    merchant.stack.set_faults(json!({ "calls_too_often": 1 })).await;
+    let order = merchant.order("order-1");
+    let refused = merchant.post_keyed("/v1/checkout/sessions", &order, "key").await;
+    assert_eq!(refusal(&refused), (429, json!("rate_limit"), Value::Null));
+    merchant.stack.set_faults(json!({})).await;
+    let made = merchant.post_keyed("/v1/checkout/sessions", &order, "key").await;
+    assert_eq!((made.status, made.headers.get("idempotent-replayed")), (200, None));
+}
+
+#[tokio::test]
 async fn a_call_that_fails_before_has_no_effect_and_one_that_fails_after_is_replayed() {
     let merchant = Merchant::start().await;
     for (fault, effect, replayed) in

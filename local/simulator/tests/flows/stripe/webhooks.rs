@@ -1,13 +1,12 @@
 //! What the merchant's webhook endpoint receives.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
 
 use super::support::{Merchant, event};
-use crate::support::{START_S, set_clock};
+use crate::support::{START_S, UNHURRIED, set_clock};
 
 const PAID: [&str; 3] =
     ["charge.succeeded", "checkout.session.completed", "payment_intent.succeeded"];
@@ -93,7 +92,7 @@ async fn any_success_acknowledges_and_nothing_else_does() {
 #[tokio::test]
 async fn each_delivery_is_signed_anew_over_the_same_body() {
     let merchant = Merchant::start_with(|config| {
-        config.retry_schedule = vec![Duration::from_millis(200)];
+        config.retry_schedule = vec![UNHURRIED];
     })
     .await;
     merchant.stack.callback.answers([500, 500]);
