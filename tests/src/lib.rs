@@ -457,4 +457,5 @@ pub mod quiet;
 pub mod roles;
 pub mod routes;
 pub mod secrets_manager;
+pub mod stream;
 pub mod template;

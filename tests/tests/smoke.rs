@@ -19,8 +19,8 @@ use sandbox::lambda::Lambda;
 use sandbox::sandbox::{Function, InvokeError, Sandbox, StartError};
 use serde_json::{Value, json};
 use settle::TASK_TIME;
-use store::schema::TASK;
 use tests::quiet::replay;
+use tests::stream::batch;
 use tests::{Window, World, acknowledged, expect, for_binaries, order_in, text};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::Receiver;
@@ -419,38 +419,6 @@ async fn an_event_that_lacks_what_it_may_lack_is_answered_all_the_same() {
     bare["headers"] = json!({});
     let answer = bookings.invoke(&bare, TIMEOUT).await.unwrap();
     problem(&answer, 400, "invalid_request");
-}
-
-/// What the stream would carry of what was written since, for the tasks among it.
-fn batch(writes: &mut Receiver<WriteEvent>) -> Value {
-    let mut records = vec![];
-    while let Ok(write) = writes.try_recv() {
-        if write.sk.starts_with(TASK) {
-            records.push(record(&write.pk, &write.sk, json!(write.image), records.len()));
-        }
-    }
-    json!({ "Records": records })
-}
-
-/// A record of a stream, as Lambda hands it over.
-/// Source: AWS Lambda Developer Guide, "Process DynamoDB records with Lambda"; read 2026-11-25.
-fn record(pk: &str, sk: &str, image: Value, number: usize) -> Value {
-    json!({
-        "eventID": format!("c4ca4238a0b923820dcc509a6f75849{number}"),
-        "eventName": "INSERT",
-        "eventVersion": "1.1",
-        "eventSource": "aws:dynamodb",
-        "awsRegion": "eu-central-1",
-        "dynamodb": {
-            "ApproximateCreationDateTime": 1_795_564_800,
-            "Keys": { "pk": { "S": pk }, "sk": { "S": sk } },
-            "NewImage": image,
-            "SequenceNumber": format!("11{number}"),
-            "SizeBytes": 112,
-            "StreamViewType": "NEW_AND_OLD_IMAGES"
-        },
-        "eventSourceARN": "arn:aws:dynamodb:eu-central-1:123456789012:table/latchpay/stream/2026"
-    })
 }
 
 /// What EventBridge sends once a minute.

@@ -1,28 +1,9 @@
 //! The events that `settle` gets on AWS: batches of the table's stream, and the schedule's.
 
-use embedded::writes::WriteEvent;
 use serde_json::{Value, json};
 use tests::faults::{Failure, Fate, Faults};
+use tests::stream::batch;
 use tests::{Window, World};
-use tokio::sync::broadcast::Receiver;
-
-/// What the stream would carry of what was written since.
-fn batch(writes: &mut Receiver<WriteEvent>) -> Value {
-    let mut records = vec![];
-    while let Ok(write) = writes.try_recv() {
-        records.push(json!({
-            "eventName": "INSERT",
-            "eventSource": "aws:dynamodb",
-            "dynamodb": {
-                "Keys": { "pk": { "S": write.pk }, "sk": { "S": write.sk } },
-                "NewImage": write.image,
-                "SequenceNumber": records.len().to_string(),
-                "StreamViewType": "NEW_AND_OLD_IMAGES",
-            },
-        }));
-    }
-    json!({ "Records": records })
-}
 
 /// Where in a batch the tasks are that close a code.
 fn closes(batch: &Value) -> Vec<Value> {

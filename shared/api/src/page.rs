@@ -37,17 +37,25 @@ pub struct Page {
     pub policy: &'static str,
 }
 
+/// Says of an answer, in its extensions, that its body is the same at each call.
+#[derive(Clone, Copy, Debug)]
+pub struct Unchanging(pub &'static [u8]);
+
 impl Page {
     /// The page, compressed as the client takes it; 304 where the client has it.
     #[must_use]
     pub fn answer(&self, request: &Request) -> Answer {
         let (body, encoding) = self.encoded(&request.headers);
         let is_known = request.knows(self.tag);
-        let mut answer = Response::new(if is_known { Bytes::new() } else { body });
+        let mut answer = Response::new(Bytes::new());
         if is_known {
             *answer.status_mut() = StatusCode::NOT_MODIFIED;
-        } else if let Some(encoding) = encoding {
-            answer = with_header(answer, header::CONTENT_ENCODING, encoding);
+        } else {
+            *answer.body_mut() = Bytes::from_static(body);
+            answer.extensions_mut().insert(Unchanging(body));
+            if let Some(encoding) = encoding {
+                answer = with_header(answer, header::CONTENT_ENCODING, encoding);
+            }
         }
         for (name, value) in HEADERS {
             answer = with_header(answer, name, value);
@@ -56,13 +64,13 @@ impl Page {
         with_header(answer, header::ETAG, self.tag)
     }
 
-    fn encoded(&self, headers: &HeaderMap) -> (Bytes, Option<&'static str>) {
+    fn encoded(&self, headers: &HeaderMap) -> (&'static [u8], Option<&'static str>) {
         for (name, body) in [("br", self.brotli), ("gzip", self.gzip)] {
             if accepts(headers, name) {
-                return (Bytes::from_static(body), Some(name));
+                return (body, Some(name));
             }
         }
-        (Bytes::from_static(self.identity), None)
+        (self.identity, None)
     }
 }
 

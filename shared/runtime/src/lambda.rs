@@ -5,12 +5,13 @@ use std::pin::Pin;
 use api::problem::{Problem, error_chain};
 use api::request::{Caller, Request};
 use bytes::Bytes;
-use lambda_http::request::RequestContext;
+use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::{Body, Error, RequestExt, service_fn};
 use lambda_runtime::LambdaEvent;
 use serde_json::Value;
 use tracing::Instrument;
 
+use crate::api_gateway::Keeper;
 use crate::config::{source_from_environment, start_logs};
 use crate::deadline::Deadline;
 use crate::deps::Deps;
@@ -37,13 +38,13 @@ async fn invoked(source: &DepsSource, deadline_ms: u64) -> Deps {
 /// What is wrong with the configuration, or with the Lambda runtime.
 pub async fn serve(handle: Handler) -> Result<(), Error> {
     let source = start().await?;
-    let source = &source;
-    lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
-        let context = event.lambda_context();
+    let (source, keeper) = (&source, &Keeper::default());
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<LambdaRequest>| async move {
+        let LambdaEvent { payload, context } = event;
         traced(context.xray_trace_id.as_deref(), async {
             let deps = invoked(source, context.deadline).await;
-            let answer = answer(&deps, &request(event), handle).await;
-            Ok::<_, Error>(answer.map(body))
+            let answer = answer(&deps, &request(payload.into()), handle).await;
+            Ok::<_, Error>(keeper.answer(answer))
         })
         .await
     }))
@@ -120,14 +121,4 @@ fn caller(claims: &std::collections::HashMap<String, String>) -> Option<Caller> 
     let scopes = claims.get("scope").map(String::as_str).unwrap_or_default();
     let scopes = scopes.split_whitespace().map(str::to_owned).collect();
     Some(Caller::Customer { subject, scopes })
-}
-
-/// A body as API Gateway takes it: text as it is, and what is none, such as a compressed page, in
-/// base64, which it decodes again.
-#[must_use]
-pub fn body(body: Bytes) -> Body {
-    match String::from_utf8(body.to_vec()) {
-        Ok(text) => Body::Text(text),
-        Err(error) => Body::Binary(error.into_bytes()),
-    }
 }

@@ -3,6 +3,7 @@
 //!
 //! No rule about orders lives here; those are decisions of `domain`.
 
+pub mod api_gateway;
 pub mod apply;
 pub mod config;
 pub mod connectors;

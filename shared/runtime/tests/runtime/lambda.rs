@@ -1,12 +1,14 @@
 //! API Gateway's events (HTTP API, payload format 2.0) as requests.
 
+use api::page::Unchanging;
 use api::problem::Problem;
 use api::request::{Caller, Request, SCOPE_PRODUCTS_WRITE};
 use api::route::{ROUTES, Route};
-use http::Method;
-use lambda_http::Body;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode};
 use lambda_http::request::LambdaRequest;
-use runtime::lambda::{body, request};
+use runtime::api_gateway::Keeper;
+use runtime::lambda::request;
 use serde_json::{Value, json};
 
 /// An event as API Gateway sends it, changed as told.
@@ -79,16 +81,40 @@ fn a_base64_body_comes_as_the_raw_bytes_that_signatures_are_over() {
 
 #[test]
 fn an_answer_that_is_no_text_goes_out_as_base64_and_text_as_it_is() {
-    for (bytes, written) in [
-        (&b"{\"name\":\"d\xc3\xa9sk\"}"[..], json!("{\"name\":\"désk\"}")),
-        (&[], json!("")),
-        (&[0x1f, 0x8b, 8, 0], json!("H4sIAA==")),
-        (&[0xff], json!("/w==")),
+    for (bytes, written, is_base64) in [
+        (&b"{\"name\":\"d\xc3\xa9sk\"}"[..], "{\"name\":\"désk\"}", false),
+        (&[], "", false),
+        (&[0x1f, 0x8b, 8, 0], "H4sIAA==", true),
+        (&[0xff], "/w==", true),
     ] {
-        let body = body(bytes.into());
-        assert_eq!(matches!(body, Body::Binary(_)), str::from_utf8(bytes).is_err());
-        // The runtime says beside it whether it is base64, by which of the two it is.
-        assert_eq!(serde_json::to_value(&body).unwrap(), written);
+        let keeper = Keeper::default();
+        let mut answer = Response::new(Bytes::from_static(bytes));
+        *answer.status_mut() = StatusCode::CREATED;
+        answer.headers_mut().insert("etag", HeaderValue::from_static("\"1\""));
+        let told = json!({
+            "statusCode": 201,
+            "headers": { "etag": "\"1\"" },
+            "body": written,
+            "isBase64Encoded": is_base64,
+        });
+        assert_eq!(serde_json::to_value(keeper.answer(answer.clone())).unwrap(), told);
+        // What never changes goes out the same, when it is first asked for and when it is kept.
+        answer.extensions_mut().insert(Unchanging(bytes));
+        for _ in 0..2 {
+            let text = serde_json::to_string(&keeper.answer(answer.clone())).unwrap();
+            assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), told);
+        }
+    }
+}
+
+#[test]
+fn each_of_two_bodies_that_never_change_goes_out_as_itself() {
+    let keeper = Keeper::default();
+    for bytes in [&b"one"[..], &b"two"[..], &b"one"[..], &[0xff], &b"two"[..]] {
+        let mut answer = Response::new(Bytes::from_static(bytes));
+        let plain = serde_json::to_string(&keeper.answer(answer.clone())).unwrap();
+        answer.extensions_mut().insert(Unchanging(bytes));
+        assert_eq!(serde_json::to_string(&keeper.answer(answer)).unwrap(), plain);
     }
 }
 

@@ -33,6 +33,18 @@ pub struct Warm {
 /// # Errors
 /// A line that says what it did instead.
 pub async fn start(function: &Function, event: &Value) -> Result<(Cold, Warm), String> {
+    let (cold, warm, _) = first_answer(function, event).await?;
+    Ok((cold, warm))
+}
+
+/// The same with the answer.
+///
+/// # Errors
+/// A line that says what it did instead.
+pub async fn first_answer(
+    function: &Function,
+    event: &Value,
+) -> Result<(Cold, Warm, Value), String> {
     let event = Bytes::from(event.to_string());
     let begun = Instant::now();
     let sandbox = Sandbox::start(function).await;
@@ -40,8 +52,8 @@ pub async fn start(function: &Function, event: &Value) -> Result<(Cold, Warm), S
     let answer = warm.sandbox.invoke_raw(event, TIMEOUT).await;
     let wall_ms = begun.elapsed().as_secs_f64() * 1e3;
     let cpu_ms = warm.cpu_ms()?;
-    check(function, &answer.map_err(|error| chain(function, &error))?)?;
-    Ok((Cold { wall_ms, cpu_ms }, warm))
+    let answer = check(function, &answer.map_err(|error| chain(function, &error))?)?;
+    Ok((Cold { wall_ms, cpu_ms }, warm, answer))
 }
 
 impl Warm {
@@ -109,11 +121,12 @@ pub fn zipped_len(bootstrap: &Path) -> Result<usize, String> {
 }
 
 /// An answer that says of itself that something went wrong is no figure.
-fn check(function: &Function, answer: &[u8]) -> Result<(), String> {
+fn check(function: &Function, answer: &[u8]) -> Result<Value, String> {
     let answer: Value = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+    let failed = answer["batchItemFailures"].as_array().is_some_and(|failed| !failed.is_empty());
     match answer["statusCode"].as_u64() {
-        Some(200..300) | None => Ok(()),
-        Some(_) => Err(format!("{} answered {answer}", function.name)),
+        Some(200..300) | None if !failed => Ok(answer),
+        Some(_) | None => Err(format!("{} answered {answer}", function.name)),
     }
 }
 

@@ -15,8 +15,10 @@ pub struct Measured {
     pub function: &'static str,
     /// What it was asked.
     pub what: &'static str,
-    /// The operations of its calls to the table.
+    /// The operations of its calls to the table, and its calls to a gateway.
     pub calls: Vec<String>,
+    /// The floor's binary.
+    pub floor: &'static str,
     /// From no process to its first answer.
     pub cold_ms: [Vec<f64>; 4],
     /// On a CPU until then.
@@ -81,14 +83,16 @@ fn row(one: &Measured, at: usize) -> String {
 }
 
 fn head(first: &str) -> String {
+    let (names, lines) = (first.matches('|').count(), " --- |");
     format!(
-        "| {first} | calls | cold ms | cold CPU ms | warm µs, p50 | p99 | warm CPU µs | peak MiB \
-         | zip MB |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+        "| {first} | cold ms | cold CPU ms | warm µs, p50 | p99 | warm CPU µs | peak MiB \
+         | zip MB |\n|{}\n",
+        lines.repeat(names + 8)
     )
 }
 
 fn values(measured: &[Measured], at: usize) -> String {
-    let mut table = head("function");
+    let mut table = head("function | calls");
     for one in measured {
         let _ = writeln!(table, "| `{}` | {} | {} |", one.function, calls(one), figures(one, at));
     }
@@ -96,9 +100,9 @@ fn values(measured: &[Measured], at: usize) -> String {
 }
 
 fn others(measured: &[Measured]) -> String {
-    let mut table = head("floor of");
+    let mut table = head("floor of | binary");
     for one in measured {
-        let _ = writeln!(table, "| `{}` | {} | {} |", one.function, calls(one), figures(one, 1));
+        let _ = writeln!(table, "| `{}` | {} | {} |", one.function, one.floor, figures(one, 1));
     }
     if let Some(last) = measured.last() {
         let _ = writeln!(table, "| hello | | {} |", figures(last, 3));

@@ -1,0 +1,14 @@
+//! Answers requests with calls to the table and to a gateway.
+
+use floor::answer_requests;
+use floor::floors::WithGateway;
+use floor::gateway::WechatPay;
+use floor::recording::Recording;
+use lambda_http::Error;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let recording = Recording::read()?;
+    let gateway = WechatPay::new(&recording.merchant)?;
+    answer_requests(recording, WithGateway(gateway)).await
+}
