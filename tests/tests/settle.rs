@@ -10,6 +10,7 @@ use embedded::EmbeddedStore;
 use embedded::meter::Meter;
 use gateways::CreateOutcome;
 use jiff::SignedDuration;
+use runtime::config::system_clock;
 use runtime::deadline::Deadline;
 use runtime::gateway_calls;
 use serde_json::{Value, json};
@@ -340,6 +341,19 @@ const REST_S_MAX: i64 = 60;
 /// How many calls are too many.
 const REFUSED: u32 = 3;
 
+/// A quiet world with faults before its gateways, whose clock goes on by itself: a run that waits
+/// for its turn at a gateway waits by that clock.
+async fn moving_world(gateways: &Faults) -> World {
+    let world = World::start_with(|options| {
+        options.settle = false;
+        options.clock = system_clock();
+        options.wrap_gateways = Some(gateways.wrap_gateways());
+    })
+    .await;
+    faults(&world, json!({})).await;
+    world
+}
+
 /// The tasks of a world, whenever they are due.
 async fn tasks_of(world: &World, windows: &[Window]) -> Vec<Task> {
     let store = &world.stack.deps.store;
@@ -352,7 +366,7 @@ async fn tasks_of(world: &World, windows: &[Window]) -> Vec<Task> {
 
 #[tokio::test]
 async fn a_refund_that_is_asked_for_too_often_spends_no_try_and_is_made_once() {
-    let world = quiet_world().await;
+    let world = moving_world(&Faults::default()).await;
     let (window, old) = owed(&world, "alice").await;
     faults(&world, json!({ "calls_too_often": 1.0 })).await;
     for run in 1..=TRIES_UNTIL_ATTENTION + 2 {
@@ -372,7 +386,7 @@ async fn a_refund_that_is_asked_for_too_often_spends_no_try_and_is_made_once() {
 
 #[tokio::test]
 async fn a_gateway_that_says_too_often_for_a_day_is_told_to_a_person() {
-    let world = quiet_world().await;
+    let world = moving_world(&Faults::default()).await;
     let (window, old) = owed(&world, "alice").await;
     faults(&world, json!({ "calls_too_often": 1.0 })).await;
     let (_, orders) = world.stored(&window).await;
@@ -420,7 +434,7 @@ async fn closes_of(world: &World, windows: &[Window]) -> Vec<Task> {
 
 #[tokio::test]
 async fn a_batch_leaves_a_gateway_alone_that_it_called_too_often() {
-    let world = quiet_world().await;
+    let world = moving_world(&Faults::default()).await;
     let windows = replaced(&world, 12, gateway()).await;
     faults(&world, json!({ "calls_too_often": 1.0 })).await;
     let deps = &world.stack.deps;
@@ -445,12 +459,7 @@ async fn a_batch_leaves_a_gateway_alone_that_it_called_too_often() {
 #[tokio::test]
 async fn what_a_run_has_no_time_for_is_put_off_as_if_it_had_not_been_begun() {
     let limit = Faults::default();
-    let world = World::start_with(|options| {
-        options.settle = false;
-        options.wrap_gateways = Some(limit.wrap_gateways());
-    })
-    .await;
-    faults(&world, json!({})).await;
+    let world = moving_world(&limit).await;
     let windows = replaced(&world, 12, "wechat_pay").await;
     limit.follow(|_| Fate::FailsBefore(Failure::Throttled));
     let deps = &world.stack.deps;
@@ -470,12 +479,7 @@ async fn what_a_run_has_no_time_for_is_put_off_as_if_it_had_not_been_begun() {
 #[tokio::test]
 async fn a_gateway_that_is_called_too_often_holds_no_other_up_and_gets_all_done() {
     let limit = Faults::default();
-    let world = World::start_with(|options| {
-        options.settle = false;
-        options.wrap_gateways = Some(limit.wrap_gateways());
-    })
-    .await;
-    faults(&world, json!({})).await;
+    let world = moving_world(&limit).await;
     let limited = replaced(&world, 16, "wechat_pay").await;
     let free = replaced(&world, 4, "stripe").await;
     let refused = AtomicU32::new(0);

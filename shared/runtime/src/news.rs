@@ -224,6 +224,7 @@ async fn since_made_again(
         QueryOutcome::Unpaid
         | QueryOutcome::Closed
         | QueryOutcome::NotFound
+        | QueryOutcome::TooOften(_)
         | QueryOutcome::Unknown(_) => Err(Problem::GatewayUnavailable),
     }
 }
