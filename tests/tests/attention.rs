@@ -372,10 +372,11 @@ async fn a_refund_that_fails_after_it_succeeded_is_made_again_and_the_money_goes
     let world = quiet_world().await;
     let (window, old) = owed_at(&world, "alice", "stripe").await;
     let first_id = refund_of(&window, &old).await["refund_id"].clone();
-    world.faults(json!({ "refund_outcome": "failed_later", "refund_delay_ms": 300 })).await;
+    world.faults(json!({ "refund_outcome": "failed_later", "refund_delay_ms": 1_000 })).await;
     world.settle().await;
-    // Its failure comes a second after its success, so that each is told by itself.
-    world.faults(json!({ "refund_delay_ms": 1_000 })).await;
+    // Its failure comes seconds after its success, so that each is told by itself: what is told of
+    // the success after the failure is old news, and tells nobody anything.
+    world.faults(json!({ "refund_delay_ms": 3_000 })).await;
     let order_id = &old["order"]["order_id"];
     window
         .until("the next attempt is due", |booking| {

@@ -42,11 +42,11 @@ pub const TRIES_UNTIL_ATTENTION: u32 = 10;
 /// that never says anything else is told to a person.
 pub const PATIENCE_S: i64 = 86_400;
 /// How many tasks are read from a shard at once.
-const PAGE_LEN: u32 = 25;
+pub const PAGE_LEN: u32 = 25;
 /// How many pages of a shard one run works through.
-const PAGES_MAX: u32 = 40;
+pub const PAGES_MAX: u32 = 40;
 /// How many tasks of a shard are worked on at the same time.
-const CONCURRENCY_MAX: usize = 8;
+pub const CONCURRENCY_MAX: usize = 8;
 
 /// How many tasks of a gateway are worked off at the same time, of those that were kept: as many as
 /// are worked on in all shards.

@@ -313,6 +313,9 @@ fn tasks_by_schedule(settings: &Settings) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use domain::task::FUNCTION_TIMEOUT_S_MAX;
+    use settle::{CONCURRENCY_MAX, PAGE_LEN, PAGES_MAX, TASK_TIME};
+
     use super::{Owner, binding, parts, tasks_by_schedule};
     use crate::count::Count;
     use crate::play::{Checkout, Played};
@@ -358,6 +361,19 @@ mod tests {
             assert!(enough.carries(part.most) >= 500, "{}", part.name);
             enough.there -= 1;
             assert!(enough.carries(part.most) < 500, "{}", part.name);
+        }
+    }
+
+    #[test]
+    fn what_a_run_of_settle_takes_is_what_its_code_says() {
+        let settings = Settings::of_project().unwrap();
+        let begins_s = u64::from(FUNCTION_TIMEOUT_S_MAX) - TASK_TIME.as_secs();
+        for (name, of_code) in [
+            ("settle_tasks_at_once", u64::try_from(CONCURRENCY_MAX).unwrap()),
+            ("settle_run_s", begins_s),
+            ("settle_tasks_of_shard", u64::from(PAGE_LEN * PAGES_MAX)),
+        ] {
+            assert_eq!(settings.limit(name), of_code, "{name}");
         }
     }
 
