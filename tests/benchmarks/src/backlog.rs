@@ -136,6 +136,8 @@ impl Backlog {
         let counter = Counter::new(system_clock(), limit_a_second);
         let world = World::start_with(|options| {
             options.settle = false;
+            // Limits are by the second.
+            options.clock = system_clock();
             options.wrap_store = Some(Arc::new(without_tokens));
             options.wrap_gateways = Some(counter.wrap());
         })
