@@ -9,6 +9,7 @@ use form_urlencoded::Serializer;
 use gateways::{alipay, stripe, wechat_pay};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
+use jiff::tz::Offset;
 use serde_json::{Value, json};
 use simulator::alipay::keys::{AlipayKey, Keys as AlipayKeys, signed_text};
 use simulator::stripe::signature::header;
@@ -46,9 +47,15 @@ impl Told<'_> {
         self.ids.seal_echo(self.echo)
     }
 
+    /// When, as gateways in Beijing write it.
+    fn beijing(&self, format: &str) -> String {
+        Offset::constant(8).to_datetime(self.at).strftime(format).to_string()
+    }
+
     /// As WeChat Pay tells it: encrypted, and signed over time, nonce and body.
     pub fn by_wechat_pay(&self) -> Notification {
         let merchant = simulator::wechat_pay::merchant_settings();
+        let time = self.beijing("%Y-%m-%dT%H:%M:%S+08:00");
         let transaction = json!({
             "mchid": merchant.mchid,
             "appid": merchant.appid,
@@ -59,7 +66,7 @@ impl Told<'_> {
             "trade_state_desc": "支付成功",
             "bank_type": "CMC",
             "attach": self.echo(),
-            "success_time": "2026-01-01T08:00:00+08:00",
+            "success_time": time,
             "payer": { "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" },
             "amount": {
                 "total": self.amount.amount,
@@ -72,7 +79,7 @@ impl Told<'_> {
         let ciphertext = seal(transaction.to_string().as_bytes(), nonce, context).unwrap();
         let body = json!({
             "id": "EV-2026010122511223320873",
-            "create_time": "2026-01-01T08:00:00+08:00",
+            "create_time": time,
             "resource_type": "encrypt-resource",
             "event_type": "TRANSACTION.SUCCESS",
             "summary": "支付成功",
@@ -99,10 +106,11 @@ impl Told<'_> {
         let merchant = simulator::alipay::merchant_settings();
         let total = format!("{}.{:02}", self.amount.amount / 100, self.amount.amount % 100);
         let (payment_id, echo) = (self.payment_id(alipay::NAME), self.echo());
+        let time = self.beijing("%Y-%m-%d %H:%M:%S");
         let fields = BTreeMap::from([
             ("notify_type", "trade_status_sync"),
             ("notify_id", "2026010100222000000000000000000004"),
-            ("notify_time", "2026-01-01 08:00:00"),
+            ("notify_time", time.as_str()),
             ("app_id", merchant.app_id),
             ("auth_app_id", merchant.app_id),
             ("charset", "utf-8"),
@@ -119,8 +127,8 @@ impl Told<'_> {
             ("buyer_pay_amount", total.as_str()),
             ("invoice_amount", total.as_str()),
             ("point_amount", "0.00"),
-            ("gmt_create", "2026-01-01 07:59:30"),
-            ("gmt_payment", "2026-01-01 08:00:00"),
+            ("gmt_create", time.as_str()),
+            ("gmt_payment", time.as_str()),
             ("subject", "书桌 3 天"),
             ("passback_params", echo.as_str()),
             ("fund_bill_list", r#"[{"amount":"38.40","fundChannel":"ALIPAYACCOUNT"}]"#),
