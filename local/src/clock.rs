@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
-use runtime::config::system_clock;
 use runtime::deps::Clock;
 
 use crate::secrets::write_whole;
@@ -19,13 +18,6 @@ pub struct TurnedClock {
     /// Where it is kept how far it is ahead: what is stored must not lie in the future after a
     /// restart.
     file: Option<PathBuf>,
-}
-
-impl Default for TurnedClock {
-    /// The system's clock, and nothing is kept.
-    fn default() -> Self {
-        Self { beneath: system_clock(), ahead_ms: Arc::default(), file: None }
-    }
 }
 
 impl TurnedClock {

@@ -149,11 +149,7 @@ async fn a_payment_that_was_live_in_the_backup_and_went_back_since_buys_nothing(
 #[tokio::test]
 async fn a_request_repeated_after_the_restore_finds_its_payment_which_is_applied_once() {
     let world = quiet_world().await;
-    let window = world.booking_of("alice", "desk-instant").await;
-    let backup = world.back_up().await;
-    // The lost order was the booking's second one; made again, it is the first.
-    expect(201, window.quote_at(1, gateway()).await);
-    let made = keyed(&window).await.body;
+    let (window, made, backup) = moved_up(&world).await;
     let paid = pay_and_tell(&world, &made).await;
     world.restore(backup).await;
     keyed(&window).await;
@@ -170,11 +166,7 @@ async fn a_request_repeated_after_the_restore_finds_its_payment_which_is_applied
 #[tokio::test]
 async fn money_told_of_before_the_request_is_repeated_goes_back_and_buys_nothing() {
     let world = quiet_world().await;
-    let window = world.booking_of("alice", "desk-instant").await;
-    let backup = world.back_up().await;
-    let made = keyed(&window).await.body;
-    let paid = pay_and_tell(&world, &made).await;
-    world.restore(backup).await;
+    let (window, made, paid) = lost_order(&world).await;
     tell(&world, &paid["transaction_id"]).await;
     keyed(&window).await;
     check_gone_back_once(&world, &window, &made, &paid).await;
@@ -183,11 +175,7 @@ async fn money_told_of_before_the_request_is_repeated_goes_back_and_buys_nothing
 #[tokio::test]
 async fn money_that_went_back_before_the_request_is_repeated_is_not_given_back_again() {
     let world = quiet_world().await;
-    let window = world.booking_of("alice", "desk-instant").await;
-    let backup = world.back_up().await;
-    let made = keyed(&window).await.body;
-    let paid = pay_and_tell(&world, &made).await;
-    world.restore(backup).await;
+    let (window, made, paid) = lost_order(&world).await;
     world.clock.advance_s(600);
     tell(&world, &paid["transaction_id"]).await;
     until_nothing_is_left(&world, &made).await;
@@ -199,11 +187,7 @@ async fn money_that_went_back_before_the_request_is_repeated_is_not_given_back_a
 #[tokio::test]
 async fn money_told_of_again_while_its_gateway_cannot_be_asked_goes_back_and_buys_nothing() {
     let world = quiet_world().await;
-    let window = world.booking_of("alice", "desk-instant").await;
-    let backup = world.back_up().await;
-    let made = keyed(&window).await.body;
-    let paid = pay_and_tell(&world, &made).await;
-    world.restore(backup).await;
+    let (window, made, paid) = lost_order(&world).await;
     world.clock.advance_s(600);
     tell(&world, &paid["transaction_id"]).await;
     faults(&world, json!({ "calls_failed_before": 1.0 })).await;
@@ -241,11 +225,7 @@ async fn money_that_we_had_given_back_buys_nothing_when_it_is_told_of_again() {
 #[tokio::test]
 async fn money_beside_an_order_that_waits_for_a_person_goes_back_under_no_other_number() {
     let world = quiet_world().await;
-    let window = world.booking_of("alice", "desk-instant").await;
-    let backup = world.back_up().await;
-    let made = keyed(&window).await.body;
-    let paid = pay_and_tell(&world, &made).await;
-    world.restore(backup).await;
+    let (window, made, paid) = lost_order(&world).await;
     tell(&world, &paid["transaction_id"]).await;
     refuse_refund(&world, &made["payment"]["payment_id"]).await;
     keyed(&window).await;
@@ -259,6 +239,16 @@ async fn money_beside_an_order_that_waits_for_a_person_goes_back_under_no_other_
     assert_eq!(refund_of(&window, &made).await["status"], "due");
     let waiting = world.stack.deps.store.attention_of(&window.booking_id()).await.unwrap();
     assert_eq!(waiting.len(), 1, "{waiting:?}");
+}
+
+/// A booking, and an order of it that was made and paid after the backup which is in its place now.
+async fn lost_order(world: &World) -> (Window, Value, Value) {
+    let window = world.booking_of("alice", "desk-instant").await;
+    let backup = world.back_up().await;
+    let made = keyed(&window).await.body;
+    let paid = pay_and_tell(world, &made).await;
+    world.restore(backup).await;
+    (window, made, paid)
 }
 
 /// An order that the backup does not have and that was the booking's second one: made again, it is

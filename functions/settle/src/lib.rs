@@ -47,7 +47,6 @@ pub const PAGE_LEN: u32 = 25;
 pub const PAGES_MAX: u32 = 40;
 /// How many tasks of a shard are worked on at the same time.
 pub const CONCURRENCY_MAX: usize = 8;
-
 /// How many tasks of a gateway are worked off at the same time, of those that were kept: as many as
 /// are worked on in all shards.
 const WORKED_OFF_MAX: usize = 32;
@@ -199,8 +198,7 @@ fn later(deps: &Deps, task: &Task) -> Task {
     let longest_s = 2_u32.checked_pow(task.tries).unwrap_or(BACKOFF_S_MAX).min(BACKOFF_S_MAX);
     let [draw, ..] = deps.fresh();
     let wait = jittered(Duration::from_secs(longest_s.into()), draw);
-    let due_at = deps.now().saturating_add(wait).unwrap_or_else(|_| deps.now());
-    Task { due_at, ..task.clone() }
+    Task { due_at: pace::after(deps.now(), wait), ..task.clone() }
 }
 
 /// Half of the longest wait, and a random part of the other half.

@@ -206,8 +206,7 @@ impl<'a> Run<'a> {
 
 /// When a gateway's refusal wants the next call at the earliest.
 pub(crate) fn earliest(deps: &Deps, too_often: &TooOften) -> Timestamp {
-    let now = deps.now();
-    now.saturating_add(too_often.retry_after.unwrap_or_default()).unwrap_or(now)
+    after(deps.now(), too_often.retry_after.unwrap_or_default())
 }
 
 enum Turn {
@@ -279,7 +278,8 @@ impl Pace {
     }
 }
 
-fn after(moment: Timestamp, wait: Duration) -> Timestamp {
+/// A moment so much later.
+pub(crate) fn after(moment: Timestamp, wait: Duration) -> Timestamp {
     moment.saturating_add(wait).unwrap_or(moment)
 }
 

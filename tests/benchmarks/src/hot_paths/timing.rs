@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::hot_paths::path::EVERY;
 use crate::hot_paths::scene::Scene;
+use crate::page::root;
 use crate::part::Size;
 
 /// How often criterion resamples for the intervals that it prints; it warns of fewer. The page has
@@ -57,5 +58,5 @@ fn samples_of(file: &Path) -> Result<Vec<f64>, String> {
 /// Where criterion keeps its samples from one run to the next.
 #[must_use]
 pub fn kept() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/criterion")
+    root().join("target/criterion")
 }
