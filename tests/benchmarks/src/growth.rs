@@ -2,8 +2,8 @@
 //!
 //! A round is what a customer and the gateway do who buy once, with a voided code that is paid all
 //! the same. It is played on stacks whose booking has had more or fewer orders before, or whose
-//! table has more or fewer other bookings. Units and trips are counted beneath the SDK; times are
-//! taken on stacks without a meter, one round on each in turns.
+//! table has more or fewer other bookings. Units and trips of the first round are counted beneath
+//! the SDK; times are taken of later ones, without the meter, one round on each stack in turns.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -13,15 +13,16 @@ use embedded::meter::Meter;
 use local::client::{Client, Reply};
 use serde_json::{Value, json};
 use tests::history::booking_after;
-use tests::metering::metered;
 use tests::{Window, World, expect};
 
 use crate::figures::Figures;
 use crate::part::{Size, on_every_processor};
 use crate::plot::{Axis, Chart, Scale, grouped};
 
+mod counting;
 mod crowd;
 
+use counting::Counting;
 use crowd::add_bookings;
 
 /// Whose booking it is.
@@ -112,24 +113,27 @@ pub struct Cost {
     pub write_units: u64,
 }
 
+/// What each request of a round came to, in their order.
+pub type Costs = Vec<(&'static str, Cost)>;
+
 /// The requests of one round in the order in which they were made.
-struct Round {
-    meter: Option<Meter>,
-    costs: Vec<(&'static str, Cost)>,
+struct Round<'a> {
+    meter: Option<&'a Meter>,
+    costs: Costs,
     times_ms: Vec<(&'static str, f64)>,
 }
 
-impl Round {
-    const fn with(meter: Option<Meter>) -> Self {
+impl<'a> Round<'a> {
+    const fn with(meter: Option<&'a Meter>) -> Self {
         Self { meter, costs: vec![], times_ms: vec![] }
     }
 
     async fn take<T>(&mut self, request: &'static str, work: impl Future<Output = T>) -> T {
-        drop(self.meter.as_ref().map(Meter::take));
+        drop(self.meter.map(Meter::take));
         let begun = Instant::now();
         let answer = work.await;
         self.times_ms.push((request, begun.elapsed().as_secs_f64() * 1e3));
-        if let Some(meter) = &self.meter {
+        if let Some(meter) = self.meter {
             let calls = meter.take();
             let cost = Cost {
                 trips: calls.len() as u64,
@@ -146,27 +150,17 @@ impl Round {
 struct Grown {
     world: World,
     window: Window,
-    meter: Option<Meter>,
+    counting: Counting,
 }
 
 impl Grown {
-    /// With a meter beneath the SDK.
-    async fn counted(before: Before) -> Self {
-        let (meter, wrap) = metered();
+    async fn to(before: Before) -> Self {
+        let (counting, wrap) = Counting::new();
         let world = World::start_with(|options| {
             options.settle = false;
             options.wrap_store = Some(wrap);
         })
         .await;
-        Self::over(world, before, meter.get().cloned()).await
-    }
-
-    /// Without one.
-    async fn timed(before: Before) -> Self {
-        Self::over(World::start_unsettled().await, before, None).await
-    }
-
-    async fn over(world: World, before: Before, meter: Option<Meter>) -> Self {
         // Only the rounds tell of payments.
         world.faults(json!({ "notifications_dropped": 1 })).await;
         world.sell(PRODUCT, json!({ "max_renewals": RENEWALS_MAX })).await;
@@ -174,11 +168,19 @@ impl Grown {
         add_bookings(&world, &window, CUSTOMER, before.bookings());
         // A client that checks no answer against the API's description: that would be timed too.
         let client = Client::new(&world.stack.base_url).as_customer(CUSTOMER);
-        Self { world, window: Window { client, ..window }, meter }
+        Self { world, window: Window { client, ..window }, counting }
     }
 
-    async fn play(&self) -> Round {
-        let mut round = Round::with(self.meter.clone());
+    /// What each request of a round costs.
+    async fn costs(&self) -> Costs {
+        self.counting.count(true);
+        let costs = self.play().await.costs;
+        self.counting.count(false);
+        costs
+    }
+
+    async fn play(&self) -> Round<'_> {
+        let mut round = Round::with(self.counting.meter());
         let window = &self.window;
         let quoted = expect(201, round.take("quote", window.quote(1)).await);
         let voided = expect(201, round.take("generate-payment", window.generate(&quoted)).await);
@@ -190,7 +192,7 @@ impl Grown {
         round
     }
 
-    async fn deliver(&self, round: &mut Round, request: &'static str, made: &Value) {
+    async fn deliver(&self, round: &mut Round<'_>, request: &'static str, made: &Value) {
         let paid = self.world.pay(&made["payment"]["code_url"]).await;
         let told = expect(200, round.take(request, self.replay(&paid)).await);
         assert!([200, 204].contains(&told["status"].as_u64().unwrap()), "{told}");
@@ -201,7 +203,7 @@ impl Grown {
         self.window.client.post("/simulator/replay", &body).await.unwrap()
     }
 
-    async fn read(&self, round: &mut Round) {
+    async fn read(&self, round: &mut Round<'_>) {
         let Window { client, path, .. } = &self.window;
         let answer = round.take("GET booking", client.get(path)).await.unwrap();
         let tag = answer.headers["etag"].to_str().unwrap().to_owned();
@@ -214,20 +216,26 @@ impl Grown {
 }
 
 /// What each request of a round costs on a stack with a past.
-pub async fn costs_after(before: Before) -> Vec<(&'static str, Cost)> {
-    Grown::counted(before).await.play().await.costs
+pub async fn costs_after(before: Before) -> Costs {
+    Grown::to(before).await.costs().await
 }
 
 /// Times of each request in milliseconds, by the places of the columns.
 type Times = BTreeMap<&'static str, Vec<Vec<f64>>>;
 
-async fn times(extent: &Extent) -> Times {
-    let mut stacks = vec![];
+async fn measured(extent: &Extent) -> (Vec<Costs>, Times) {
+    let (mut stacks, mut costs) = (vec![], vec![]);
     for before in &extent.before {
-        stacks.push(Grown::timed(*before).await);
+        let grown = Grown::to(*before).await;
+        costs.push(grown.costs().await);
+        stacks.push(grown);
     }
+    (costs, times(&stacks, extent.rounds).await)
+}
+
+async fn times(stacks: &[Grown], rounds: usize) -> Times {
     let mut times = Times::new();
-    for number in 0..ROUNDS_ASIDE + extent.rounds {
+    for number in 0..ROUNDS_ASIDE + rounds {
         for (place, stack) in stacks.iter().enumerate() {
             let round = stack.play().await;
             for (request, ms) in round.times_ms {
@@ -246,22 +254,16 @@ async fn times(extent: &Extent) -> Times {
 /// # Errors
 /// A line that says why it cannot be measured here.
 pub fn measure(size: Size) -> Result<String, String> {
-    let mut measured = vec![];
+    let mut tables = vec![];
     for extent in [Extent::orders(size), Extent::bookings(size)] {
-        let (costs, times) = on_every_processor(async {
-            let mut costs = vec![];
-            for before in &extent.before {
-                costs.push(costs_after(*before).await);
-            }
-            (costs, times(&extent).await)
-        })?;
+        let (costs, times) = on_every_processor(measured(&extent))?;
         if size == Size::Whole {
             draw(&extent, &costs, &times)?;
         }
-        measured.push(cost_table(&extent, &costs));
-        measured.push(time_table(&extent, &times));
+        tables.push(cost_table(&extent, &costs));
+        tables.push(time_table(&extent, &times));
     }
-    Ok(measured.join("\n"))
+    Ok(tables.join("\n"))
 }
 
 /// The head of a table with what has been reached above each column.
@@ -274,7 +276,7 @@ fn head(extent: &Extent, first: &str) -> String {
     format!("{head}\n|---|{rule}\n")
 }
 
-fn cost_table(extent: &Extent, costs: &[Vec<(&'static str, Cost)>]) -> String {
+fn cost_table(extent: &Extent, costs: &[Costs]) -> String {
     let mut table = head(extent, "Round trips, read units, write units");
     for (row, (request, _)) in costs[0].iter().enumerate() {
         let _ = write!(table, "| {request} |");
@@ -303,7 +305,7 @@ fn time_table(extent: &Extent, times: &Times) -> String {
 }
 
 /// Draws what the tables say.
-fn draw(extent: &Extent, costs: &[Vec<(&'static str, Cost)>], times: &Times) -> Result<(), String> {
+fn draw(extent: &Extent, costs: &[Costs], times: &Times) -> Result<(), String> {
     let reached = || extent.before.iter().map(|before| f64::from(before.reached()));
     let across = Axis { name: extent.axis, scale: Scale::Log };
     let up = Axis { name: "read and write units", scale: Scale::Linear };

@@ -13,14 +13,15 @@ use crate::hot_paths::scene::Scene;
 use crate::hot_paths::table::shown;
 use crate::hot_paths::timing::{kept, timed};
 use crate::part::Size;
+use crate::side_by_side::shared_out;
 
 /// The argument that has a process only work through the paths, for callgrind.
 pub const WORK: &str = "--work-through-hot-paths";
 /// How often each path is run to be counted.
 pub const RUNS_COUNTED: u32 = 20;
-/// In how many processes one after the other; the lowest count of each path stands. What the
-/// allocator tidies meanwhile differs with the heap that it finds, and only adds to a path.
-pub const PROCESSES: usize = 5;
+/// In how many processes; the lowest count of each path stands. What the allocator tidies meanwhile
+/// differs with the heap that it finds, and only adds to a path.
+pub const PROCESSES: u32 = 5;
 
 /// Measures it.
 ///
@@ -44,15 +45,14 @@ pub fn counted_here(size: Size) -> Result<Option<Vec<Count>>, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let program = program.to_str().ok_or("the program's path is not UTF-8")?;
     let worker = [program, WORK, &runs.to_string()];
-    let mut counts: Option<Vec<Count>> = None;
-    for _ in 0..processes {
-        let Some(again) = counted(&worker, runs)? else { return Ok(None) };
-        counts = Some(match counts {
-            Some(before) => {
-                before.iter().zip(&again).map(|(one, other)| one.least(other)).collect()
-            }
-            None => again,
-        });
-    }
-    Ok(counts)
+    // At once: unlike times, counts do not depend on what else the machine does.
+    let counts = shared_out(processes, |numbers| {
+        numbers.map(|number| counted(&worker, runs, number)).collect::<Vec<_>>()
+    });
+    let counts: Option<Vec<_>> = counts.into_iter().flatten().collect::<Result<_, _>>()?;
+    Ok(counts.into_iter().flatten().reduce(least))
+}
+
+fn least(counts: Vec<Count>, others: Vec<Count>) -> Vec<Count> {
+    counts.iter().zip(&others).map(|(one, other)| one.least(other)).collect()
 }

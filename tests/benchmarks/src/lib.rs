@@ -15,3 +15,4 @@ pub mod machine;
 pub mod page;
 pub mod part;
 pub mod plot;
+mod side_by_side;

@@ -6,8 +6,10 @@ use store::schema::{DUE_AT, DUE_SHARD, DUE_SHARDS, SK, TASK};
 use tests::history::stored_in;
 use tests::{Window, World};
 
+use crate::side_by_side::shared_out;
+
 /// How many bookings are put at once.
-const BOOKINGS_PER_IMPORT: u32 = 5_000;
+const BOOKINGS_PER_IMPORT: usize = 5_000;
 /// How many digits of each id tell copies apart.
 const DIGITS: usize = 8;
 /// Odd, so that numbers and their products with it stand for each other, and neighbours end up far
@@ -83,14 +85,16 @@ impl Model {
     /// # Panics
     /// If the store refuses them.
     pub fn add_copies(&self, world: &World, count: u32) {
-        let numbers: Vec<u32> = (0..count).collect();
-        for numbers in numbers.chunks(BOOKINGS_PER_IMPORT as usize) {
-            let copies = numbers.iter().flat_map(|number| {
-                let earlier_ms = i64::from(count - number);
-                self.items.iter().map(move |item| self.copy(item, *number, earlier_ms))
-            });
-            world.stack.embedded.import(TABLE, copies.collect()).unwrap();
-        }
+        shared_out(count, |mut numbers| {
+            while !numbers.is_empty() {
+                let some = numbers.by_ref().take(BOOKINGS_PER_IMPORT);
+                let copies = some.flat_map(|number| {
+                    let earlier_ms = i64::from(count - number);
+                    self.items.iter().map(move |item| self.copy(item, number, earlier_ms))
+                });
+                world.stack.embedded.import(TABLE, copies.collect()).unwrap();
+            }
+        });
     }
 
     fn copy(&self, item: &str, number: u32, earlier_ms: i64) -> Value {
@@ -110,8 +114,11 @@ impl Model {
     #[must_use]
     pub fn raised_when_all_closed(&self, world: &World, count: u32) -> usize {
         let (key, _) = &self.ids[0];
-        let copies = (0..count).flat_map(|number| items(world, &self.renumbered(key, number)));
-        copies.filter(is_raised).count()
+        let raised = shared_out(count, |numbers| {
+            let copies = numbers.flat_map(|number| items(world, &self.renumbered(key, number)));
+            copies.filter(is_raised).count()
+        });
+        raised.into_iter().sum()
     }
 }
 

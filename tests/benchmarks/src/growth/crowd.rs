@@ -6,8 +6,10 @@ use store::schema::PK;
 use tests::history::stored_in;
 use tests::{Window, World};
 
+use crate::side_by_side::shared_out;
+
 /// How many bookings are put at once.
-const BOOKINGS_PER_IMPORT: u32 = 10_000;
+const BOOKINGS_PER_IMPORT: usize = 10_000;
 
 /// Puts so many copies of a window's booking beside it, each in a partition of its own and with an
 /// entry among the bookings of a customer of its own.
@@ -20,11 +22,13 @@ pub fn add_bookings(world: &World, window: &Window, customer: &str, count: u32) 
     let mut copied = stored_in(world, &format!("booking#{key}"));
     copied.extend(stored_in(world, &format!("customer#{customer}")));
     assert!(copied.len() >= 2, "{copied:?}");
-    let numbers: Vec<u32> = (0..count).collect();
-    for numbers in numbers.chunks(BOOKINGS_PER_IMPORT as usize) {
-        let copies = numbers.iter().flat_map(|number| copied.iter().map(|it| copy(it, *number)));
-        world.stack.embedded.import(TABLE, copies.collect()).unwrap();
-    }
+    shared_out(count, |mut numbers| {
+        while !numbers.is_empty() {
+            let some = numbers.by_ref().take(BOOKINGS_PER_IMPORT);
+            let copies = some.flat_map(|number| copied.iter().map(move |it| copy(it, number)));
+            world.stack.embedded.import(TABLE, copies.collect()).unwrap();
+        }
+    });
 }
 
 /// The item in another partition, whose name is as long.

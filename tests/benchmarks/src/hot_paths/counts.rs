@@ -65,12 +65,13 @@ fn boundary() {
 }
 
 /// What one run of each path executes, in the order of [`EVERY`]; `None` where valgrind is not
-/// installed. `worker` is the command that calls [`work`].
+/// installed. `worker` is the command that calls [`work`]; `number` tells its files from those of
+/// others that count at the same time.
 ///
 /// # Errors
 /// A line that says why it cannot be counted.
-pub fn counted(worker: &[&str], runs: u32) -> Result<Option<Vec<Count>>, String> {
-    let folder = std::env::temp_dir().join(format!("hot-paths-{}", std::process::id()));
+pub fn counted(worker: &[&str], runs: u32, number: u32) -> Result<Option<Vec<Count>>, String> {
+    let folder = std::env::temp_dir().join(format!("hot-paths-{}-{number}", std::process::id()));
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let counts = watched(worker, &folder).and_then(|watched| match watched {
         true => sections(&folder).map(|sections| Some(per_run(&sections, runs))),
