@@ -23,7 +23,7 @@ struct Setting {
 }
 
 const WHOLE: [Setting; 4] = [
-    Setting { call_ms: 0, work_ms: 0, rounds: 5 },
+    Setting { call_ms: 0, work_ms: 0, rounds: 3 },
     Setting { call_ms: 5, work_ms: 0, rounds: 3 },
     Setting { call_ms: 5, work_ms: 20, rounds: 1 },
     Setting { call_ms: 5, work_ms: 100, rounds: 1 },

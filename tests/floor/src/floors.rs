@@ -34,11 +34,8 @@ pub trait Floor: Send + Sync {
 /// Neither.
 pub struct Plain;
 
-/// Calls to a gateway.
-pub struct WithGateway(pub WechatPay);
-
 /// Both.
-pub struct Whole(pub WechatPay);
+pub struct WithGateway(pub WechatPay);
 
 impl Floor for Plain {
     async fn write_alone(&self, _: &Client, _: &Write, _: &Names<'_>) -> Result<(), Error> {
@@ -51,16 +48,6 @@ impl Floor for Plain {
 }
 
 impl Floor for WithGateway {
-    async fn write_alone(&self, _: &Client, _: &Write, _: &Names<'_>) -> Result<(), Error> {
-        Err("this floor writes in transactions".into())
-    }
-
-    async fn call_gateway(&self, call: &gateway::Call, names: &Names<'_>) -> Result<(), Error> {
-        self.0.make(call, names).await
-    }
-}
-
-impl Floor for Whole {
     async fn write_alone(
         &self,
         client: &Client,

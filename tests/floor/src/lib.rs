@@ -1,8 +1,8 @@
 //! What an ordinary developer would deploy, for comparison: the calls that were recorded of a
 //! function, made again for each event, and the answer that it gave.
 //!
-//! The binaries are these with a gateway's client and without one, for requests and for other
-//! events. Each has what it needs: what it does not call is not in it.
+//! The binaries are one with a gateway's client and one without. What the second does not call is
+//! not in it.
 
 pub mod answer;
 pub mod floors;

@@ -48,6 +48,12 @@ impl Recording {
         })
     }
 
+    /// Whether the function answered a request, with what API Gateway takes for an answer.
+    #[must_use]
+    pub fn answers_requests(&self) -> bool {
+        self.answer.get("statusCode").is_some()
+    }
+
     /// Makes the calls again, one after the other, with the names that an event says.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ const RESAMPLES: usize = 1_001;
 /// If a path fails.
 pub fn timed(scene: &Scene, size: Size, folder: &Path) -> Result<Vec<Vec<f64>>, String> {
     let (samples, warm_up_ms, measuring_ms) = match size {
-        Size::Whole => (100, 200, 1_000),
+        Size::Whole => (100, 200, 500),
         Size::Sample => (10, 1, 1),
     };
     let mut criterion = Criterion::default()

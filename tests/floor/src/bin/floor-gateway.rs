@@ -1,14 +1,18 @@
-//! Answers requests with calls to the table and to a gateway.
+//! Answers requests, or events that are none, with calls to the table and to a gateway.
 
-use floor::answer_requests;
 use floor::floors::WithGateway;
 use floor::gateway::WechatPay;
 use floor::recording::Recording;
+use floor::{answer_events, answer_requests};
 use lambda_http::Error;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let recording = Recording::read()?;
-    let gateway = WechatPay::new(&recording.merchant)?;
-    answer_requests(recording, WithGateway(gateway)).await
+    let floor = WithGateway(WechatPay::new(&recording.merchant)?);
+    if recording.answers_requests() {
+        answer_requests(recording, floor).await
+    } else {
+        answer_events(recording, floor).await
+    }
 }
