@@ -1,15 +1,12 @@
 //! Many voided orders out of one.
 
-use local::stack::TABLE;
 use serde_json::{Value, json};
 use store::schema::{DUE_AT, DUE_SHARD, DUE_SHARDS, SK, TASK};
 use tests::history::stored_in;
 use tests::{Window, World};
 
-use crate::side_by_side::shared_out;
+use crate::side_by_side::{import_all, shared_out};
 
-/// How many bookings are put at once.
-const BOOKINGS_PER_IMPORT: usize = 5_000;
 /// How many digits of each id tell copies apart.
 const DIGITS: usize = 8;
 /// Odd, so that numbers and their products with it stand for each other, and neighbours end up far
@@ -85,15 +82,9 @@ impl Model {
     /// # Panics
     /// If the store refuses them.
     pub fn add_copies(&self, world: &World, count: u32) {
-        shared_out(count, |mut numbers| {
-            while !numbers.is_empty() {
-                let some = numbers.by_ref().take(BOOKINGS_PER_IMPORT);
-                let copies = some.flat_map(|number| {
-                    let earlier_ms = i64::from(count - number);
-                    self.items.iter().map(move |item| self.copy(item, number, earlier_ms))
-                });
-                world.stack.embedded.import(TABLE, copies.collect()).unwrap();
-            }
+        import_all(world, count, |number| {
+            let earlier_ms = i64::from(count - number);
+            self.items.iter().map(move |item| self.copy(item, number, earlier_ms))
         });
     }
 

@@ -13,7 +13,6 @@ use local::stack::WrapStore;
 use tests::metering::metered;
 
 /// Two ways from the SDK to the store, one of them over a meter.
-#[derive(Clone)]
 pub struct Counting {
     meter: Arc<OnceLock<Meter>>,
     counts: Arc<AtomicBool>,

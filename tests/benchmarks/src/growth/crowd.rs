@@ -1,15 +1,11 @@
 //! A table of many bookings, made beneath the SDK: a million of them by requests would take hours.
 
-use local::stack::TABLE;
 use serde_json::{Value, json};
 use store::schema::PK;
 use tests::history::stored_in;
 use tests::{Window, World};
 
-use crate::side_by_side::shared_out;
-
-/// How many bookings are put at once.
-const BOOKINGS_PER_IMPORT: usize = 10_000;
+use crate::side_by_side::import_all;
 
 /// Puts so many copies of a window's booking beside it, each in a partition of its own and with an
 /// entry among the bookings of a customer of its own.
@@ -22,13 +18,7 @@ pub fn add_bookings(world: &World, window: &Window, customer: &str, count: u32) 
     let mut copied = stored_in(world, &format!("booking#{key}"));
     copied.extend(stored_in(world, &format!("customer#{customer}")));
     assert!(copied.len() >= 2, "{copied:?}");
-    shared_out(count, |mut numbers| {
-        while !numbers.is_empty() {
-            let some = numbers.by_ref().take(BOOKINGS_PER_IMPORT);
-            let copies = some.flat_map(|number| copied.iter().map(move |it| copy(it, number)));
-            world.stack.embedded.import(TABLE, copies.collect()).unwrap();
-        }
-    });
+    import_all(world, count, |number| copied.iter().map(move |it| copy(it, number)));
 }
 
 /// The item in another partition, whose name is as long.
